@@ -1,0 +1,1 @@
+"""Face recognition you own from end to end: detect, align, embed, compare."""

@@ -1,0 +1,120 @@
+"""A bundle: a folder with `card.json`, the files the card names, and calibrations beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from mien.bundle.calibration import Calibration, decode_calibration, encode_calibration
+from mien.bundle.card import MAX_BYTES, AnyCard, decode_card, encode_card
+from mien.errors import BundleError, CardError, DigestError
+
+MAX_FILE_BYTES = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model on disk: its folder and its card. Open one with `Bundle.open`."""
+
+    folder: Path
+    card: AnyCard
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read a bundle's card. Files are read, and held against the card, when they are asked for.
+
+        Raises BundleError where there is no card, CardError where it is not a card.
+        """
+        path = Path(folder)
+        card_file = path / "card.json"
+        if not card_file.is_file():
+            raise BundleError(f"{path}: no card.json here, so this is no bundle")
+        return cls(path, decode_card(_read_bounded(card_file, MAX_BYTES)))
+
+    @classmethod
+    def write(cls, folder: str | os.PathLike[str], card: AnyCard, files: Mapping[str, bytes]) -> Self:
+        """Write a new bundle, whole or not at all. BundleError where the folder exists already."""
+        path = Path(folder)
+        if path.exists():
+            raise BundleError(f"{path}: exists already; choose another folder or remove it first")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            for name, content in files.items():
+                (scratch / name).write_bytes(content)
+            (scratch / "card.json").write_bytes(encode_card(card))
+            written = cls.open(scratch)
+            for file in card.files:
+                written.read(file.name)
+            scratch.chmod(0o755)
+            scratch.rename(path)
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+        return cls.open(path)
+
+    @property
+    def digest(self) -> str:
+        """What identifies the model: see `Card.digest`."""
+        return self.card.digest
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes, after their SHA-256 was held against the card. DigestError where it differs."""
+        wanted = {file.name: file.sha256 for file in self.card.files}
+        if name not in wanted:
+            raise CardError(f"{self.folder}: no file {name!r} in the card; it names {', '.join(wanted)}")
+        path = self.folder / name
+        # A link could point outside the folder; a bundle is whole in itself.
+        if path.is_symlink() or not path.is_file():
+            raise BundleError(f"{path}: not a plain file")
+        content = _read_bounded(path, MAX_FILE_BYTES)
+        if hashlib.sha256(content).hexdigest() != wanted[name]:
+            raise DigestError(f"{path}: not the file its card names (SHA-256 differs); fetch or build it again")
+        return content
+
+    def calibration(self, aligner: str) -> Calibration | None:
+        """The calibration measured over the aligner with this digest, or None where none was made.
+
+        Raises CardError where the file is there but does not belong to this model.
+        """
+        path = self.folder / "calibrations" / f"{aligner}.json"
+        if not path.is_file():
+            return None
+        found = decode_calibration(_read_bounded(path, MAX_BYTES))
+        if (found.bundle, found.aligner) != (self.digest, aligner):
+            raise CardError(f"{path}: this calibration is another model's or aligner's")
+        return found
+
+    def write_calibration(self, calibration: Calibration) -> Path:
+        """Put a calibration of this bundle beside its card, in place of an older one of that aligner."""
+        if calibration.bundle != self.digest:
+            raise CardError(
+                f"calibration is for bundle {calibration.bundle[:12]}…, this is {self.digest[:12]}…"
+            )
+        path = self.folder / "calibrations" / f"{calibration.aligner}.json"
+        path.parent.mkdir(exist_ok=True)
+        scratch = path.with_suffix(".part")
+        scratch.write_bytes(encode_calibration(calibration))
+        scratch.replace(path)
+        return path
+
+
+def require_task(bundle: Bundle, kind: type[AnyCard], use: str) -> None:
+    """BundleError unless the bundle's card is of `kind`."""
+    if not isinstance(bundle.card, kind):
+        raise BundleError(f"{bundle.folder}: a bundle for {bundle.card.task!r} cannot serve as {use}")
+
+
+def _read_bounded(path: Path, limit: int) -> bytes:
+    try:
+        if path.stat().st_size > limit:
+            raise BundleError(f"{path}: larger than the {limit} bytes that are read")
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""Importers: one file per foreign model form that needs no training framework."""

@@ -1,0 +1,1 @@
+"""The road: image → faces → crops → embeddings → comparison."""
