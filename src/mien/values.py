@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mien.errors import FaceCountError, InputError
+from mien.errors import FaceCountError, InputError, MienError
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -143,6 +143,36 @@ class Quality:
         chosen = np.arange(len(self))[keep]
         measures = {name: array[keep] for name, array in self.measures.items()}
         return type(self)(self.values[keep], tuple(self.reasons[i] for i in chosen), measures)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crops:
+    """The faces of one picture, cut out and upright: what detection and alignment hand to the embedder.
+
+    images (n,h,w,3) uint8 RGB, one crop a face; the rest as in `Reading`.
+    """
+
+    source: str
+    sha256: str
+    size: tuple[int, int]
+    faces: Faces
+    images: Pixels
+    quality: Quality
+
+    def __post_init__(self) -> None:
+        if not len(self.faces) == len(self.images) == len(self.quality):
+            raise InputError("crops need as many images and qualities as faces")
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture of many that could not be used: which one, and the error it raised."""
+
+    source: str
+    error: MienError
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -38,8 +38,18 @@ class Bundle:
         return cls(path, decode_card(_read_bounded(card_file, MAX_BYTES)))
 
     @classmethod
-    def write(cls, folder: str | os.PathLike[str], card: AnyCard, files: Mapping[str, bytes]) -> Self:
-        """Write a new bundle, whole or not at all. BundleError where the folder exists already."""
+    def write(
+        cls,
+        folder: str | os.PathLike[str],
+        card: AnyCard,
+        files: Mapping[str, bytes],
+        *,
+        check: Callable[[Self], object] | None = None,
+    ) -> Self:
+        """Write a new bundle, whole or not at all. BundleError where the folder exists already.
+
+        `check` gets the written bundle before it stands in its place; what it raises undoes the writing.
+        """
         path = Path(folder)
         if path.exists():
             raise BundleError(f"{path}: exists already; choose another folder or remove it first")
@@ -52,6 +62,8 @@ class Bundle:
             written = cls.open(scratch)
             for file in card.files:
                 written.read(file.name)
+            if check:
+                check(written)
             scratch.chmod(0o755)
             scratch.rename(path)
         except BaseException:

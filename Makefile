@@ -1,0 +1,36 @@
+# Every target sets up what it needs; a second call is quick.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+EXTRAS := check
+
+.PHONY: demo test test-long check docs bench clean
+
+demo: $(READY)  ## real faces found, aligned, embedded and compared; writes and names one HTML page
+	$(BIN)/mien demo
+
+test: $(READY)  ## every test but the full-size proofs
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: $(READY)  ## the full-size proofs: fuzzing, memory, kills
+	$(BIN)/python -m pytest -m long
+
+check: $(READY)  ## style, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(READY)  ## refresh the parts of the docs that are made from the code
+	$(BIN)/python docs/refresh.py
+
+bench: $(READY)  ## speed and memory beside peers, from one run; peers live in an environment of their own
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) .venv-peers
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	touch $(READY)

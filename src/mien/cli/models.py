@@ -1,0 +1,99 @@
+"""The verbs of bundles: mien models list, show, verify, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from mien.bundle.bundle import Bundle
+from mien.bundle.card import encode_card
+from mien.bundle.catalog import entries, find_bundle, starter_folder
+from mien.bundle.golden import verify as verify_golden
+from mien.cli.options import JsonOption
+from mien.cli.output import print_json, print_table
+
+Name = Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A catalogue name, or a bundle's folder.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this wing's verbs."""
+    models = typer.Typer(help="The models: list, show, verify, import.", no_args_is_help=True)
+    for verb in (list_, show, verify, import_):
+        models.command(name=verb.__name__.rstrip("_"))(verb)
+    app.add_typer(models, name="models")
+
+
+def list_(json: JsonOption = False) -> None:
+    """The bundles that mien knows by name.
+
+    Example: mien models list
+    """
+    known = entries()
+    if json:
+        for name, entry in known.items():
+            print_json({"name": name, "built": starter_folder(name).exists(), **msgspec.to_builtins(entry)})
+        return
+    rows = (
+        (name, "ready" if starter_folder(name).exists() else "built on first use", entry.licence, entry.summary)
+        for name, entry in known.items()
+    )
+    print_table(("name", "state", "licence", "what it is"), rows)
+
+
+def show(bundle: Name, json: JsonOption = False) -> None:
+    """A bundle's card: what the model expects, returns and promises, and its calibrations.
+
+    Example: mien models show dlib-resnet
+    """
+    found = find_bundle(bundle)
+    calibrations = [_calibration_summary(found, path.stem) for path in _calibration_files(found)]
+    if json:
+        card = msgspec.to_builtins(found.card)
+        where = {"folder": str(found.folder), "digest": found.digest}
+        print_json({**where, "card": card, "calibrations": calibrations})
+        return
+    print(f"folder  {found.folder}\ndigest  {found.digest}")
+    print(encode_card(found.card).decode(), end="")
+    for each in calibrations:
+        print("calibration  " + "  ".join(f"{key}={value}" for key, value in each.items()))
+
+
+def verify(bundle: Name, json: JsonOption = False) -> None:
+    """Prove a bundle: its files' digests, and its golden numbers recomputed on this machine.
+
+    Example: mien models verify dlib-resnet
+    """
+    found = find_bundle(bundle)
+    deviation = verify_golden(found)
+    if json:
+        print_json({"bundle": found.card.name, "digest": found.digest, "proved": True, "deviation": deviation})
+        return
+    files, numbers = len(found.card.files), sum(len(golden.values) for golden in found.card.golden)
+    print(
+        f"{found.card.name}: proved ({files} files, {numbers} golden numbers, off by {deviation:.1e} at most)"
+    )
+
+
+def import_() -> None:
+    """Filled below."""
+
+
+def _calibration_files(bundle: Bundle) -> list[Path]:
+    return sorted((bundle.folder / "calibrations").glob("*.json"))
+
+
+def _calibration_summary(bundle: Bundle, aligner: str) -> dict[str, str | int]:
+    found = bundle.calibration(aligner)
+    if found is None:
+        return {"aligner": aligner}
+    return {
+        "aligner": aligner,
+        "people": found.people,
+        "impostor_pairs": found.impostor_pairs,
+        "smallest_fmr": f"{found.thresholds[-1].fmr:g}",
+        "data": found.data,
+        "date": found.date,
+    }

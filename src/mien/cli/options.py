@@ -1,0 +1,36 @@
+"""The options that every verb which reads pictures takes, with one wording each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mien.recognition.recognizer import Recognizer
+
+BundleOption = Annotated[str, typer.Option("--bundle", help="Embedder: catalogue name or folder.")]
+DetectorOption = Annotated[str, typer.Option("--detector", help="Detector: catalogue name or folder.")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="cpu, cuda, cuda:1 …; one that is missing is an error.")
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Cores to use; without it $MIEN_THREADS, else all.")
+]
+RotationOption = Annotated[
+    bool, typer.Option("--any-rotation", help="Find faces lying on their side or head too (4 × the time).")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="For machines: one JSON object a line.")]
+FaceOption = Annotated[
+    Literal["only", "largest", "central"], typer.Option("--face", help="Which face where there are several.")
+]
+Pictures = Annotated[list[Path], typer.Argument(metavar="FILES|FOLDER", help="Pictures, or folders of them.")]
+
+DEFAULT_BUNDLE, DEFAULT_DETECTOR = "dlib-resnet", "mtcnn"
+
+
+def recognizer(
+    bundle: str, detector: str, device: str, threads: int | None, any_rotation: bool = False
+) -> Recognizer:
+    """The recogniser that the options describe."""
+    return Recognizer.load(bundle, detector, device=device, threads=threads, any_rotation=any_rotation)

@@ -1,0 +1,203 @@
+"""The road end to end: image → faces → crops → embeddings → comparison."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
+from itertools import islice
+from typing import Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.bundle.bundle import Bundle
+from mien.bundle.calibration import DEFAULT_FMR, Calibration
+from mien.bundle.catalog import find_bundle
+from mien.bundle.runtime import Runtime
+from mien.errors import MienError
+from mien.images import Picture, load
+from mien.recognition.align import Aligner
+from mien.recognition.compare import compare
+from mien.recognition.detect import Detector
+from mien.recognition.embed import Embedder
+from mien.recognition.quality import measure
+from mien.values import Comparison, Crops, Embeddings, FaceChoice, Failure, Reading
+
+Source = str | os.PathLike[str] | bytes | NDArray[np.uint8]
+BundleName = str | os.PathLike[str] | Bundle
+A = TypeVar("A")
+B = TypeVar("B")
+
+SHRINK_TO = 2400  # large JPEGs are decoded at ½, ¼ or ⅛ while their longer side stays above this
+EMBED_TOGETHER = 8  # crops of several pictures that meet in one run of the embedder
+
+
+class Recognizer:
+    """Detector, aligner and embedder of one road. Safe to use from several threads at once."""
+
+    def __init__(
+        self, bundle: Bundle, detector: Bundle, runtime: Runtime, *, any_rotation: bool = False
+    ) -> None:
+        self.bundle, self.detector, self.runtime = bundle, detector, runtime
+        self._any_rotation = any_rotation
+        self._detect = Detector(detector, runtime, any_rotation=any_rotation)
+        self.aligner = Aligner.of(bundle, detector)
+        self.calibration: Calibration | None = bundle.calibration(self.aligner.digest)
+
+    @classmethod
+    def load(
+        cls,
+        bundle: BundleName = "dlib-resnet",
+        detector: BundleName = "mtcnn",
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        any_rotation: bool = False,
+    ) -> Self:
+        """A recogniser from bundles named by their catalogue name or folder.
+
+        device: "cpu", "cuda", … (DeviceError where it is missing); threads: of one model run, by default
+        the cores this process may use; any_rotation: find faces that lie on their side or head as well,
+        at four times the cost of detection. The starter bundles are built on first use.
+        """
+        runtime = Runtime(device=device) if threads is None else Runtime(device=device, threads=threads)
+        return cls(find_bundle(bundle), find_bundle(detector), runtime, any_rotation=any_rotation)
+
+    @cached_property
+    def _embed(self) -> Embedder:
+        # Opened when first needed: detecting alone does not pay for it.
+        return Embedder(self.bundle, self.runtime)
+
+    @cached_property
+    def _lane(self) -> Recognizer:
+        """The same road for many callers at once.
+
+        On a CPU, one thread a model run and one picture a core beats every core on one picture, since no
+        thread waits for another (see docs/performance.md).
+        """
+        if not self.runtime.on_cpu or self.runtime.threads == 1:
+            return self
+        single = replace(self.runtime, threads=1)
+        return Recognizer(self.bundle, self.detector, single, any_rotation=self._any_rotation)
+
+    def find(self, source: Source) -> Crops:
+        """The faces of one picture, aligned. ImageError where it cannot be read."""
+        return self._crops(load(source, shrink_to=SHRINK_TO))
+
+    def embed(self, crops: Sequence[Crops]) -> list[Reading]:
+        """The vectors of the faces of several pictures, in as few model runs as possible."""
+        images = np.concatenate([each.images for each in crops]) if crops else np.empty((0, 1, 1, 3), np.uint8)
+        if not len(images):
+            vectors, norms = np.empty((0, self.dimension), np.float32), np.empty(0, np.float32)
+        else:
+            vectors, norms = self._embed(images)
+        ends = np.cumsum([len(each) for each in crops])
+        return [
+            self._reading(each, vectors[end - len(each) : end], norms[end - len(each) : end])
+            for each, end in zip(crops, ends, strict=True)
+        ]
+
+    def read(self, source: Source) -> Reading:
+        """Everything mien makes of one picture. ImageError where it cannot be read."""
+        return self.embed([self.find(source)])[0]
+
+    def find_many(self, sources: Iterable[Source]) -> Iterator[Crops | Failure]:
+        """`find` for many pictures: as many at a time as there are cores, order kept, memory bounded."""
+        with _Pool(self.runtime.threads) as pool:
+            yield from pool.ordered(self._lane._try_find, sources)
+
+    def read_many(self, sources: Iterable[Source]) -> Iterator[Reading | Failure]:
+        """`read` for many pictures: as many at a time as there are cores, order kept, memory bounded.
+
+        A picture that cannot be read gives a Failure in its place and the rest go on.
+        """
+        lane = self._lane
+        with _Pool(self.runtime.threads) as pool:
+            found = pool.ordered(lane._try_find, sources)
+            for readings in pool.ordered(lane._embed_group, _grouped(found)):
+                yield from readings
+
+    def compare(
+        self, a: Source | Reading, b: Source | Reading, *, fmr: float = DEFAULT_FMR, face: FaceChoice = "only"
+    ) -> Comparison:
+        """Whether two pictures show one person, at the false-match rate `fmr`.
+
+        Raises FaceCountError where a picture shows no face, or several and `face` is "only".
+        """
+        first, second = (each if isinstance(each, Reading) else self.read(each) for each in (a, b))
+        return compare(first.choose(face), second.choose(face), self.calibration, fmr)
+
+    @property
+    def dimension(self) -> int:
+        """The length of the vectors."""
+        return self._embed.dimension
+
+    def _crops(self, picture: Picture) -> Crops:
+        faces = self._detect([picture.pixels])[0]
+        images = self.aligner(picture.pixels, faces.landmarks)
+        full = faces.scaled(picture.factor)
+        quality = measure(full, images, self.aligner.reference)
+        return Crops(picture.source, picture.sha256, picture.size, full, images, quality)
+
+    def _try_find(self, source: Source) -> Crops | Failure:
+        try:
+            return self.find(source)
+        except MienError as error:
+            return Failure(_name(source), error)
+
+    def _embed_group(self, group: Sequence[Crops | Failure]) -> list[Reading | Failure]:
+        readings = iter(self.embed([each for each in group if isinstance(each, Crops)]))
+        return [each if isinstance(each, Failure) else next(readings) for each in group]
+
+    def _reading(self, crops: Crops, vectors: NDArray[np.float32], norms: NDArray[np.float32]) -> Reading:
+        embeddings = Embeddings(vectors, norms, self.bundle.digest, self.aligner.digest)
+        return Reading(crops.source, crops.sha256, crops.size, crops.faces, embeddings, crops.quality)
+
+
+class _Pool:
+    """Worker threads that stop early when their caller does."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="mien")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def ordered(self, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+        """`map`, several at a time, order kept, never far ahead of who takes the results."""
+        ahead = 4 * self._workers + EMBED_TOGETHER
+        waiting: deque[Future[B]] = deque()
+        source = iter(items)
+        while True:
+            for item in islice(source, ahead - len(waiting)):
+                waiting.append(self._pool.submit(work, item))
+            if not waiting:
+                return
+            yield waiting.popleft().result()
+
+
+def _grouped(found: Iterable[Crops | Failure]) -> Iterator[list[Crops | Failure]]:
+    group: list[Crops | Failure] = []
+    faces = 0
+    for each in found:
+        group.append(each)
+        faces += len(each) if isinstance(each, Crops) else 0
+        if faces >= EMBED_TOGETHER or len(group) >= 2 * EMBED_TOGETHER:
+            yield group
+            group, faces = [], 0
+    if group:
+        yield group
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    return "bytes" if isinstance(source, bytes) else "array"

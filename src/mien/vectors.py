@@ -1,0 +1,109 @@
+"""Embeddings to and from `.npz` files, for other programs and other wings."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from mien.errors import InputError
+from mien.values import Embeddings, Floats, Reading, frozen_array
+
+FORMAT = 1
+FIELDS = ("vectors", "norms", "names", "sha256", "boxes", "landmarks", "scores", "quality", "bundle", "aligner")
+MAX_BYTES = 16 << 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorFile:
+    """Faces of many pictures: row i of every array is one face.
+
+    names: the picture each face is from; sha256: of that picture's bytes; boxes (n,4), landmarks (n,5,2),
+    scores (n,), quality (n,) as in `Faces` and `Quality`.
+    """
+
+    embeddings: Embeddings
+    names: tuple[str, ...]
+    sha256: tuple[str, ...]
+    boxes: Floats
+    landmarks: Floats
+    scores: Floats
+    quality: Floats
+
+    def __post_init__(self) -> None:
+        n = len(self.embeddings)
+        if not len(self.names) == len(self.sha256) == n:
+            raise InputError(f"{n} vectors want {n} names and digests")
+        for name, shape in (("boxes", (n, 4)), ("landmarks", (n, 5, 2)), ("scores", (n,)), ("quality", (n,))):
+            object.__setattr__(self, name, frozen_array(name, getattr(self, name), *shape))
+
+    @classmethod
+    def of(cls, readings: Sequence[Reading]) -> Self:
+        """Every face of the readings. InputError where there is none, or where two models made them."""
+        if not readings:
+            raise InputError("no picture could be read, so there are no vectors to write")
+        first = readings[0].embeddings
+        for reading in readings:
+            first.require_same_origin(reading.embeddings)
+        vectors, norms = (
+            np.concatenate([getattr(r.embeddings, field) for r in readings]) for field in ("vectors", "norms")
+        )
+        return cls(
+            Embeddings(vectors, norms, first.bundle, first.aligner),
+            tuple(r.source for r in readings for _ in range(len(r))),
+            tuple(r.sha256 for r in readings for _ in range(len(r))),
+            np.concatenate([r.faces.boxes for r in readings]),
+            np.concatenate([r.faces.landmarks for r in readings]),
+            np.concatenate([r.faces.scores for r in readings]),
+            np.concatenate([r.quality.values for r in readings]),
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file, whole or not at all. Read it anywhere with `numpy.load`; nothing in it is pickled."""
+        target = Path(path)
+        scratch = target.with_name(f".{target.name}.part")
+        own = {name: getattr(self, name) for name in ("boxes", "landmarks", "scores", "quality")}
+        try:
+            with scratch.open("wb") as stream:
+                np.savez(
+                    stream,
+                    format=np.array(FORMAT),
+                    vectors=self.embeddings.vectors,
+                    norms=self.embeddings.norms,
+                    bundle=np.array(self.embeddings.bundle),
+                    aligner=np.array(self.embeddings.aligner),
+                    names=np.array(self.names, dtype=np.str_),
+                    sha256=np.array(self.sha256, dtype=np.str_),
+                    **own,
+                )
+            scratch.replace(target)
+        except OSError as error:
+            raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
+        finally:
+            scratch.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote. InputError where it is something else."""
+        try:
+            if Path(path).stat().st_size > MAX_BYTES:
+                raise InputError(f"{path}: larger than the {MAX_BYTES} bytes that are read")
+            with np.load(path, allow_pickle=False) as file:
+                return cls._from_arrays({name: file[name] for name in ("format", *FIELDS)})
+        except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: not a file that `mien embed` wrote ({error})") from error
+
+    @classmethod
+    def _from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:  # type: ignore[type-arg]
+        if int(arrays["format"]) != FORMAT:
+            raise InputError(f"format {arrays['format']}, {FORMAT} wanted: a newer mien wrote this file")
+        embeddings = Embeddings(
+            arrays["vectors"], arrays["norms"], str(arrays["bundle"]), str(arrays["aligner"])
+        )
+        words = (tuple(str(word) for word in arrays[name]) for name in ("names", "sha256"))
+        return cls(embeddings, *words, *(arrays[name] for name in ("boxes", "landmarks", "scores", "quality")))
