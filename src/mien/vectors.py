@@ -93,9 +93,9 @@ class VectorFile:
         try:
             if Path(path).stat().st_size > MAX_BYTES:
                 raise InputError(f"{path}: larger than the {MAX_BYTES} bytes that are read")
-            with np.load(path, allow_pickle=False) as file:
+            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 return cls._from_arrays({name: file[name] for name in ("format", *FIELDS)})
-        except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: not a file that `mien embed` wrote ({error})") from error
 
     @classmethod
