@@ -19,11 +19,10 @@ from mien.errors import GraphError
 from mien.values import Floats
 
 MAX_BYTES = 256 << 20
-MAX_LAYERS = 1000
+MAX_LAYERS = 400
 MAX_TEXT = 64
-MAX_CHANNELS = 4096
+MAX_CHANNELS = 1024
 MAX_KERNEL = 31
-BATCH_NORM_MODES = {"bn_con2": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +216,9 @@ def _batch_norm(stream: Stream) -> Scale:
     epsilon = np.float32(stream.real())
     if not len(means) == len(variances) == len(gain) or not (variances + epsilon > 0).all():
         raise stream.fail("running statistics that do not fit the layer")
-    factor = gain / np.sqrt(variances + epsilon)
-    return Scale(factor, offset - factor * means)
+    with np.errstate(over="ignore", invalid="ignore"):  # `folded` refuses what overflows
+        factor = gain / np.sqrt(variances + epsilon)
+        return Scale(factor, offset - factor * means)
 
 
 def _halves(stream: Stream) -> tuple[Floats, Floats]:
@@ -276,11 +276,18 @@ def folded(layers: tuple[Layer, ...]) -> list[Layer]:
         if isinstance(layer, Scale):
             if not isinstance(last, Conv) or last.relu or len(last.bias) != len(layer.gain):
                 raise GraphError("dlib stream: a gain that follows no convolution of its width")
-            weights = last.weights * layer.gain[:, None, None, None]
-            bias = last.bias * layer.gain + layer.offset
-            steps[-1] = replace(last, weights=weights, bias=bias)
+            steps[-1] = _scaled(last, layer)
         elif isinstance(layer, Relu) and isinstance(last, Conv):
             steps[-1] = replace(last, relu=True)
         else:
             steps.append(layer)
     return steps
+
+
+def _scaled(conv: Conv, scale: Scale) -> Conv:
+    with np.errstate(over="ignore", invalid="ignore"):
+        weights = conv.weights * scale.gain[:, None, None, None]
+        bias = conv.bias * scale.gain + scale.offset
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+        raise GraphError("dlib stream: weights beyond any number; the file is damaged")
+    return replace(conv, weights=weights, bias=bias)
