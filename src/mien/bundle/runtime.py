@@ -13,7 +13,7 @@ from mien.errors import DeviceError, InputError
 def available_cores() -> int:
     """The cores this process may use: CPU affinity, and the cgroup's quota (v2 and v1) rounded up."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, math.ceil(_cgroup_quota(Path("/sys/fs/cgroup")))))
+    return max(1, math.ceil(min(cores, _cgroup_quota(Path("/sys/fs/cgroup")))))
 
 
 def _cgroup_quota(root: Path) -> float:
