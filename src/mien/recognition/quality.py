@@ -6,7 +6,7 @@ The measures, each an (n,) array:
   small for it (the definition of ISO/IEC 29794-5).
 - sharpness: the crop's detail at 1/24 of the eyes' distance over that at 1/12 (standard deviations of the
   Laplacian at both spacings, brightness only). A picture enlarged or blurred has none of the finer one. A
-  ratio, so neither contrast nor the size of the embedder's crop moves it.
+  ratio, so contrast and the size of the embedder's crop hardly move it; noise over a blurred picture does.
 - yaw, pitch, roll: degrees; positive: nose towards the image's right, nose up, head clockwise. From the
   rotation closest to the affine fit of a mean face to the five landmarks (weak perspective). turn: the
   angle between the face and the line of sight, of yaw and pitch together.
@@ -38,6 +38,7 @@ MEAN_FACE = (
     (0.422, 0.963, 0.071),
 )
 SOLVE = np.linalg.pinv(np.array(MEAN_FACE) - np.mean(MEAN_FACE, axis=0))  # (3,5): landmarks → affine fit
+ROUNDING = 3.0  # keeps what rounding to bytes leaves of a smooth picture from counting as its detail
 TINY = 1e-9
 
 Doubles = NDArray[np.float64]
@@ -56,7 +57,7 @@ class Limits:
     """
 
     small: Band = (0, 20, 45)
-    blurred: Band = (0.2, 0.325, 0.4)
+    blurred: Band = (0.15, 0.31, 0.36)
     turned: Band = (90, 50, 20)
     dark: Band = (0, 40, 80)
     bright: Band = (255, 215, 190)
@@ -91,7 +92,7 @@ def measure(faces: Faces, crops: Pixels, reference: Reference, limits: Limits = 
     grey = _face_squares(crops, reference)
     measures = {
         "size": np.hypot(eyes[:, 0], eyes[:, 1]) / np.maximum(np.cos(np.radians(yaw)), 0.2),
-        "sharpness": _detail(grey, 1) / (_detail(grey, 2) + 1),
+        "sharpness": _detail(grey, 1) / (_detail(grey, 2) + ROUNDING),
         "yaw": yaw,
         "pitch": pitch,
         "roll": roll,
@@ -132,11 +133,13 @@ def _face_squares(crops: Pixels, reference: Reference) -> Floats:
     """(n,s,s) brightness of the square about each face, its eyes EYES_APART pixels apart."""
     n, height, width, _ = crops.shape
     columns, rows, size = _square(reference, height, width)
-    squares = np.empty((n, size[1], size[0]), np.uint8)
+    squares = np.empty((n, size[1], size[0]), np.float32)
     grey = cv2.cvtColor(crops.reshape(-1, width, 3), cv2.COLOR_RGB2GRAY) if n else crops[..., 0]
-    for whole, square in zip(grey.reshape(n, height, width), squares, strict=True):
-        cv2.resize(whole[rows, columns], size, dst=square, interpolation=cv2.INTER_AREA)
-    return squares.astype(np.float32)
+    # Floats before the averaging: rounding after it would look like fine detail.
+    faces = grey.reshape(n, height, width)[:, rows, columns].astype(np.float32)
+    for face, square in zip(faces, squares, strict=True):
+        cv2.resize(face, size, dst=square, interpolation=cv2.INTER_AREA)
+    return squares
 
 
 def _square(reference: Reference, height: int, width: int) -> tuple[slice, slice, tuple[int, int]]:
