@@ -9,56 +9,33 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from mien.bundle import catalog
-from mien.bundle.bundle import Bundle
 from mien.bundle.card import AnyCard, encode_card
-from mien.bundle.golden import measure
+from mien.bundle.golden import write_proved
 from mien.bundle.importers import dlib, mtcnn
 
 STARTER = Path(catalog.__file__).parent / "starter"
 Parts = Mapping[str, bytes]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a starter bundle is imported, and the pattern sizes its graphs are proved on."""
-
-    make: Callable[[Parts], tuple[AnyCard, Mapping[str, bytes]]]
-    golden: dict[str, tuple[tuple[int, int], int]]
-
-
-RECIPES = {
-    "mtcnn": Recipe(
-        lambda parts: mtcnn.detector(parts["pnet"], parts["rnet"], parts["onet"]),
-        {"pnet.onnx": ((40, 48), 2), "rnet.onnx": ((24, 24), 2), "onet.onnx": ((48, 48), 3)},
-    ),
-    "dlib-resnet": Recipe(lambda parts: dlib.embedder(parts["resnet"]), {"model.onnx": ((150, 150), 1)}),
-    "mmod": Recipe(
-        lambda parts: dlib.detector(parts["mmod"], mtcnn.onet(parts["onet"])),
-        {"model.onnx": ((120, 120), 1), "onet.onnx": ((48, 48), 3)},
-    ),
+MAKE: dict[str, Callable[[Parts], tuple[AnyCard, Mapping[str, bytes]]]] = {
+    "mtcnn": lambda parts: mtcnn.detector(parts["pnet"], parts["rnet"], parts["onet"]),
+    "dlib-resnet": lambda parts: dlib.embedder(parts["resnet"]),
+    "mmod": lambda parts: dlib.detector(parts["mmod"], mtcnn.landmark_network(parts["onet"])),
 }
 
 
 def main() -> None:
-    for name, recipe in RECIPES.items():
-        card, files = recipe.make(catalog.ingredients(name))
+    for name, make in MAKE.items():
+        card, files = make(catalog.ingredients(name))
         with tempfile.TemporaryDirectory() as scratch:
-            bundle = Bundle.write(Path(scratch) / name, card, files)
-            golden = [
-                measure(bundle, file, size, output)
-                for file, (size, outputs) in recipe.golden.items()
-                for output in range(outputs)
-            ]
+            bundle = write_proved(Path(scratch) / name, card, files)
         path = STARTER / name / "card.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_card(replace(card, golden=tuple(golden))))
-        print(f"{name}: digest {card.digest}, {len(golden)} golden rows → {path.name}")
+        path.write_bytes(encode_card(bundle.card))
+        print(f"{name}: digest {bundle.digest}, {len(bundle.card.golden)} golden rows → {path.name}")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mien.recognition.recognizer import Recognizer
+from mien.values import Pixels
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -15,3 +20,29 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the shared data folder (../shared/data), absent here")
     return SHARED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Starter bundles are built anew for each run of the tests, and the user's own cache is left alone."""
+    before = os.environ.get("MIEN_CACHE")
+    os.environ["MIEN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.pop("MIEN_CACHE")
+    if before is not None:
+        os.environ["MIEN_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Pixels:
+    """The public-domain portrait that scikit-image carries: one face, (512,512,3) uint8 RGB."""
+    from skimage.data import astronaut
+
+    pixels: Pixels = astronaut()
+    return pixels
+
+
+@pytest.fixture(scope="session")
+def recognizer() -> Recognizer:
+    """The starter road, on two threads."""
+    return Recognizer.load(threads=2)

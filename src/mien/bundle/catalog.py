@@ -49,7 +49,7 @@ class Entry(Part, frozen=True, kw_only=True):
 BUILDERS: Mapping[str, Callable[[Parts], Parts]] = {
     "mtcnn": lambda parts: mtcnn.networks(parts["pnet"], parts["rnet"], parts["onet"]),
     "dlib-resnet": lambda parts: dlib.embedder(parts["resnet"])[1],
-    "mmod": lambda parts: dlib.detector(parts["mmod"], mtcnn.onet(parts["onet"]))[1],
+    "mmod": lambda parts: dlib.detector(parts["mmod"], mtcnn.landmark_network(parts["onet"]))[1],
 }
 
 
@@ -68,7 +68,9 @@ def find_bundle(name: str | os.PathLike[str] | Bundle) -> Bundle:
     if os.fspath(name) in entries():
         return starter(os.fspath(name))
     if not Path(name).is_dir():
-        raise BundleError(f"{os.fspath(name)!r} is no folder and no known bundle; known: {', '.join(entries())}")
+        raise BundleError(
+            f"{os.fspath(name)!r} is no folder and no known bundle; known: {', '.join(entries())}"
+        )
     return Bundle.open(name)
 
 

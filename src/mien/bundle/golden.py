@@ -5,16 +5,23 @@ They are recomputed through the whole session, so a wrong colour order, mean, sc
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
+from msgspec.structs import replace
 
 from mien.bundle.bundle import Bundle
-from mien.bundle.card import Golden
+from mien.bundle.card import AnyCard, Golden
 from mien.bundle.runtime import Runtime
 from mien.bundle.session import Session
 from mien.errors import BundleError
-from mien.values import Pixels
+from mien.values import Floats, Pixels
 
-COUNT = 8
+COUNT = 8  # numbers kept of each output
+MOST_OUTPUTS = 16
+SIDE = 64  # of the pattern, where the graph takes any size
 
 
 def pattern(size: tuple[int, int]) -> Pixels:
@@ -24,10 +31,32 @@ def pattern(size: tuple[int, int]) -> Pixels:
     return np.stack([red, green, blue], axis=2).astype(np.uint8)
 
 
-def measure(bundle: Bundle, file: str, size: tuple[int, int], output: int = 0) -> Golden:
-    """The golden numbers of one of a bundle's graphs, as this machine computes them."""
-    first = _first_numbers(bundle, file, size, output, COUNT)
-    return Golden(file=file, size=size, output=output, values=tuple(float(f"{v:.6g}") for v in first))
+def measure(bundle: Bundle) -> tuple[Golden, ...]:
+    """The golden numbers of every output of every graph of a bundle, as this machine computes them."""
+    return tuple(golden for file in bundle.card.files for golden in _measure_file(bundle, file.name))
+
+
+def write_proved(folder: Path, card: AnyCard, files: Mapping[str, bytes]) -> Bundle:
+    """Write a new bundle with the golden numbers of this machine in its card, whole or not at all."""
+    with tempfile.TemporaryDirectory() as scratch:
+        golden = measure(Bundle.write(Path(scratch) / "unproved", card, files))
+    return Bundle.write(folder, replace(card, golden=golden), files, check=verify)
+
+
+def _measure_file(bundle: Bundle, file: str) -> list[Golden]:
+    session = Session(bundle, file, Runtime(threads=1))
+    step = bundle.card.input.stride
+    height, width = (side or -(-SIDE // step) * step for side in session.sides)
+    outputs = session(pattern((height, width))[None])
+    return [
+        Golden(file=file, size=(height, width), output=number, values=_first(output))
+        for number, output in enumerate(outputs[:MOST_OUTPUTS])
+        if output.size
+    ]
+
+
+def _first(output: Floats) -> tuple[float, ...]:
+    return tuple(float(f"{value:.6g}") for value in output.ravel()[:COUNT])
 
 
 def verify(bundle: Bundle) -> float:

@@ -22,8 +22,16 @@ class Session:
         require_self_contained(graph, f"{bundle.folder / file}")
         self._input = bundle.card.input
         self._engine = open_engine(graph, runtime)
-        self._batch = self._engine.input_shape[0] if self._engine.input_shape else None
         _require_fit(self._input, self._engine.input_shape, f"{bundle.folder / file}")
+        self._batch = self._engine.input_shape[0] or self._input.batch
+
+    @property
+    def sides(self) -> tuple[int | None, int | None]:
+        """(height, width) that the graph insists on; None where it takes any."""
+        height, width = (
+            self._engine.input_shape[2:] if self._input.layout == "NCHW" else self._engine.input_shape[1:3]
+        )
+        return height, width
 
     @property
     def output_names(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import typer
@@ -12,8 +12,12 @@ from mien.bundle.bundle import Bundle
 from mien.bundle.card import encode_card
 from mien.bundle.catalog import entries, find_bundle, starter_folder
 from mien.bundle.golden import verify as verify_golden
+from mien.bundle.golden import write_proved
+from mien.bundle.importers import IMPORTERS, Wishes
+from mien.bundle.importers.onnx import Embedder
 from mien.cli.options import JsonOption
 from mien.cli.output import print_json, print_table
+from mien.errors import InputError
 
 Name = Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A catalogue name, or a bundle's folder.")]
 
@@ -77,8 +81,41 @@ def verify(bundle: Name, json: JsonOption = False) -> None:
     )
 
 
-def import_() -> None:
-    """Filled below."""
+def import_(
+    format: Annotated[str, typer.Argument(help=f"What the files are: {', '.join(IMPORTERS)}.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILES…", help="The model's file or files.")],
+    out: Annotated[Path, typer.Option(help="The bundle's new folder.")],
+    family: Annotated[
+        str | None,
+        typer.Option(help="onnx: scrfd, yunet or arcface; without it the graph decides, and it is said."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The bundle's name.  [default: the folder's]")] = None,
+    source: Annotated[str, typer.Option(help="Where the model was published.")] = "",
+    licence: Annotated[str, typer.Option(help="The licence of the weights.")] = "unknown",
+    channels: Annotated[Literal["RGB", "BGR", "grey"], typer.Option(help="arcface: colour order.")] = "RGB",
+    mean: Annotated[float, typer.Option(help="arcface: the graph takes (pixel − mean) × scale.")] = 127.5,
+    scale: Annotated[float, typer.Option(help="arcface: see --mean.")] = 1 / 127.5,
+    mirror: Annotated[bool, typer.Option(help="arcface: average with the mirrored crop.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Make a bundle of a public model's files, or say why they do not fit.
+
+    Example: mien models import onnx scrfd_500m.onnx --out models/scrfd
+
+    Example: mien models import onnx w600k_r50.onnx --out models/r50 --licence non-commercial
+    """
+    if format not in IMPORTERS:
+        raise InputError(f"format {format!r} is unknown; known: {', '.join(IMPORTERS)}")
+    embedder = Embedder(channels=channels, mean=mean, scale=scale, mirror=mirror)
+    wishes = Wishes(name or out.name, source, licence, family, None if embedder == Embedder() else embedder)
+    bundle = write_proved(out, *IMPORTERS[format](files, wishes))
+    if json:
+        print_json({"folder": str(out), "digest": bundle.digest, "card": msgspec.to_builtins(bundle.card)})
+        return
+    card = bundle.card
+    print(f"{out}: {card.name}, to {card.task} ({card.provenance.recipe or card.provenance.framework})")
+    print(f"digest {bundle.digest}, {len(card.golden)} outputs proved")
+    print(f"licence of the weights: {card.provenance.licence}")
 
 
 def _calibration_files(bundle: Bundle) -> list[Path]:

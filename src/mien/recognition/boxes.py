@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from mien.values import Floats
 
+Overlap = Literal["union", "smaller", "enclosing"]
+
 
 def areas(boxes: Floats) -> Floats:
     """(n,) areas; a box turned inside out has none."""
@@ -16,13 +18,11 @@ def areas(boxes: Floats) -> Floats:
     return spans.prod(axis=1)  # type: ignore[no-any-return]
 
 
-def suppress(
-    boxes: Floats, scores: Floats, limit: float, over: Literal["union", "smaller"] = "union"
-) -> NDArray[np.intp]:
+def suppress(boxes: Floats, scores: Floats, limit: float, over: Overlap = "union") -> NDArray[np.intp]:
     """Greedy non-maximum suppression: the numbers of the boxes kept, best score first.
 
     A box goes where its overlap with a better one exceeds `limit`: intersection over the union of the two
-    (IoU), or over the smaller of them.
+    (IoU), over the smaller of them, or over the smallest rectangle that encloses both.
     """
     order = np.argsort(-scores, kind="stable")
     size = areas(boxes)
@@ -33,6 +33,16 @@ def suppress(
         low = np.maximum(boxes[best, :2], boxes[rest, :2])
         high = np.minimum(boxes[best, 2:], boxes[rest, 2:])
         shared = np.maximum(high - low, 0).prod(axis=1)
-        whole = size[best] + size[rest] - shared if over == "union" else np.minimum(size[best], size[rest])
+        if over == "enclosing":
+            whole = _enclosing(boxes[best], boxes[rest])
+        elif over == "smaller":
+            whole = np.minimum(size[best], size[rest])
+        else:
+            whole = size[best] + size[rest] - shared
         order = rest[shared <= limit * np.maximum(whole, 1e-12)]
     return np.array(kept, dtype=np.intp)
+
+
+def _enclosing(box: Floats, others: Floats) -> Floats:
+    low, high = np.minimum(box[:2], others[:, :2]), np.maximum(box[2:], others[:, 2:])
+    return areas(np.concatenate([low, high], axis=1))

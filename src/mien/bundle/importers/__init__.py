@@ -1,1 +1,76 @@
 """Importers: one file per foreign model form that needs no training framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from mien.bundle.card import AnyCard
+from mien.bundle.importers import dlib, mtcnn, onnx
+from mien.errors import InputError
+
+Imported = tuple[AnyCard, Mapping[str, bytes]]
+MAX_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the files cannot say: the bundle's name, where they are from, under which licence.
+
+    family and embedder are for the format onnx alone (see `mien.bundle.importers.onnx`).
+    """
+
+    name: str
+    source: str = ""
+    licence: str = "unknown"
+    family: str | None = None
+    embedder: onnx.Embedder | None = None
+
+
+def _from_onnx(files: Sequence[Path], wishes: Wishes) -> Imported:
+    (file,) = _exactly(files, "one .onnx file")
+    return onnx.import_onnx(
+        file,
+        family=wishes.family,
+        name=wishes.name,
+        source=wishes.source,
+        licence=wishes.licence,
+        embedder=wishes.embedder,
+    )
+
+
+def _from_dlib(files: Sequence[Path], wishes: Wishes) -> Imported:
+    (file,) = _exactly(files, "dlib_face_recognition_resnet_model_v1.dat")
+    card, graphs = dlib.embedder(_read(file))
+    return replace(card, name=wishes.name), graphs
+
+
+def _from_mtcnn(files: Sequence[Path], wishes: Wishes) -> Imported:
+    pnet, rnet, onet = _exactly(files, "pnet.lz4", "rnet.lz4", "onet.lz4")
+    card, graphs = mtcnn.detector(_read(pnet), _read(rnet), _read(onet))
+    return replace(card, name=wishes.name), graphs
+
+
+def _exactly(files: Sequence[Path], *wanted: str) -> Sequence[Path]:
+    if len(files) != len(wanted):
+        raise InputError(f"{len(files)} files given; this format wants {', '.join(wanted)}, in this order")
+    return files
+
+
+def _read(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise InputError(f"{file}: larger than the {MAX_BYTES} bytes that are read")
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror or error})") from error
+
+
+IMPORTERS: Mapping[str, Callable[[Sequence[Path], Wishes], Imported]] = {
+    "onnx": _from_onnx,
+    "dlib": _from_dlib,
+    "mtcnn": _from_mtcnn,
+}

@@ -1,0 +1,76 @@
+"""mien itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import numpy as np
+from clock import Measured, rss_mb
+
+from mien.bundle.catalog import find_bundle
+from mien.bundle.runtime import Runtime, available_cores
+from mien.bundle.session import Session
+from mien.recognition.recognizer import Recognizer
+from mien.values import Failure
+
+WARM = 8  # pictures or runs before the clock starts
+
+
+def read(pictures: Sequence[str], bundle: str, detector: str) -> Measured:
+    """Images a second, end to end from files: `read_many`."""
+    recognizer = Recognizer.load(bundle, detector)
+    _faces(recognizer, pictures[:WARM])
+    start = time.perf_counter()
+    faces = _faces(recognizer, pictures)
+    return {"value": len(pictures) / (time.perf_counter() - start), "faces": faces}
+
+
+def latency(pictures: Sequence[str], bundle: str, detector: str) -> Measured:
+    """Milliseconds for one picture after another: `read`, the median."""
+    recognizer = Recognizer.load(bundle, detector)
+    times = [_timed(lambda picture=picture: recognizer.read(picture)) for picture in pictures]
+    return {"value": 1000 * median(times[WARM:])}
+
+
+def embed(chips: str, batch: int, threads: int) -> Measured:
+    """Milliseconds a face: the raw graph of `dlib-resnet` from uint8 chips, no mirror, not normalised."""
+    images = np.load(chips)
+    bundle = find_bundle("dlib-resnet")
+    session = Session(bundle, bundle.card.files[0].name, Runtime(threads=threads or available_cores()))
+    session(images[:batch])
+    batches = [images[i : i + batch] for i in range(0, len(images) - batch + 1, batch)]
+    times = [_timed(lambda part=part: session(part)) for _ in range(5) for part in batches]
+    return {"value": 1000 * median(times) / batch, "faces": batch * len(times)}
+
+
+def biggest(picture: str, bundle: str, detector: str) -> Measured:
+    """The most memory, in MB, that `find` on one large picture takes, the process and its models included."""
+    faces = Recognizer.load(bundle, detector).find(picture)
+    from clock import peak_mb
+
+    return {"value": peak_mb(), "faces": len(faces)}
+
+
+def memory_over(pictures: Sequence[str], total: int, each: int, bundle: str, detector: str) -> Measured:
+    """Memory in MB at the end of a long `read_many`; the note says it every so many pictures."""
+    recognizer = Recognizer.load(bundle, detector)
+    sources = (pictures[number % len(pictures)] for number in range(total))
+    marks = [rss_mb() for number, _ in enumerate(recognizer.read_many(sources), 1) if number % each == 0]
+    return {"value": marks[-1], "note": f"each {each}: " + ", ".join(f"{mark:.0f}" for mark in marks)}
+
+
+def _faces(recognizer: Recognizer, pictures: Sequence[str]) -> int:
+    total = 0
+    for reading in recognizer.read_many(pictures):
+        if isinstance(reading, Failure):
+            raise reading.error
+        total += len(reading)
+    return total
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

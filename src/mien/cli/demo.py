@@ -1,0 +1,87 @@
+"""The verb demo: real faces found, aligned, embedded and compared, on one page that explains itself."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mien.cli import options as o
+from mien.cli.output import complain, print_json, print_table
+from mien.errors import InputError
+
+if TYPE_CHECKING:
+    from mien.recognition.recognizer import Recognizer
+
+
+def register(app: typer.Typer) -> None:
+    """Add this wing's verb."""
+    app.command()(demo)
+
+
+def demo(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="Your own photographs; without it, a portrait.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("mien-demo.html"),
+    bundle: o.BundleOption = o.DEFAULT_BUNDLE,
+    detector: o.DetectorOption = o.DEFAULT_DETECTOR,
+    device: o.DeviceOption = "cpu",
+    threads: o.ThreadsOption = None,
+    any_rotation: o.RotationOption = False,
+    json: o.JsonOption = False,
+) -> None:
+    """Show what mien does, as one HTML page: on a public-domain portrait, or on a folder of yours.
+
+    Example: mien demo holiday/ --out holiday.html
+
+    Needs no network. Your photographs stay where they are; the page holds small pictures of the faces.
+    """
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"{out}: its folder does not exist; make it first, or name another --out")
+    started = time.perf_counter()
+    recognizer = o.recognizer(bundle, detector, device, threads, any_rotation)
+    if folder is None:
+        summary = _portrait(recognizer, out, quiet=json)
+    else:
+        summary = _folder(recognizer, folder, out, quiet=json)
+    seconds = round(time.perf_counter() - started, 1)
+    if json:
+        print_json({"page": str(out), "seconds": seconds, **summary})
+    else:
+        print(f"\nThe page, made in {seconds:.1f} s: {out.absolute().as_uri()}")
+
+
+def _portrait(recognizer: Recognizer, out: Path, *, quiet: bool) -> dict[str, Any]:
+    from mien.cli import demo_portrait as study
+    from mien.cli.demo_portrait_page import build
+    from mien.pages import write
+
+    portrait = study.read_portrait(recognizer)
+    series = study.try_stresses(recognizer, portrait)
+    crowd = study.read_strangers(recognizer)
+    write(out, build(recognizer, portrait, series, crowd))
+    if not quiet:
+        print_table(("a portrait, after", "verdict", "then"), [each.summary() for each in series])
+        print(f"\n{crowd.summary()}")
+    return study.as_json(series, crowd)
+
+
+def _folder(recognizer: Recognizer, folder: Path, out: Path, *, quiet: bool) -> dict[str, Any]:
+    from mien.cli.demo_album import read_album
+    from mien.cli.demo_album_page import build
+    from mien.images import find_pictures
+    from mien.pages import write
+
+    album = read_album(recognizer, folder, find_pictures([folder]))
+    write(out, build(recognizer, folder, album))
+    for failure in album.failures:
+        complain(str(failure.error))
+    if not quiet:
+        print_table(("person", "faces", "for instance"), album.summary())
+        print(f"\n{len(album.faces)} faces in {album.pictures} pictures, {len(album.empty)} without a face")
+        if recognizer.calibration is None:
+            print("uncalibrated: similarities only, no verdicts and no groups")
+    return album.as_json()

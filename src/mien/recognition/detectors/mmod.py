@@ -1,0 +1,254 @@
+"""dlib's CNN detector: one network slid over a pyramid of the picture, all levels on one canvas.
+
+Davis E. King, Max-Margin Object Detection (arXiv:1502.00046). Pyramid, canvas and suppression follow dlib 19–20
+(image_transforms/image_pyramid.h, dnn/loss.h), so that its boxes come out. It has no landmarks: those come
+from a second graph (MTCNN's O-Net), run on a square about the box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.bundle.bundle import Bundle
+from mien.bundle.runtime import Runtime
+from mien.bundle.session import Session
+from mien.errors import GraphError
+from mien.images import shrink
+from mien.recognition.boxes import suppress
+from mien.recognition.detectors.head import decode_parameters
+from mien.values import Faces, Floats, Pixels
+
+DETECTOR, LANDMARKS = "mmod.onnx", "landmarks.onnx"
+LEAST_HEIGHT = 5  # dlib ends its pyramid below this
+LEAST_CANVAS = 64  # smaller ones leave the network nothing to convolve
+LANDMARK_SIDE = 48
+RUN_PIXELS = 6_000_000  # of canvas in one run: bounds the memory that a batch takes
+DRIFT = 0.3  # dlib's pyramid: a level's pixel x lies at x · octave/(octave − 1) + 0.3 one level up
+
+Size = tuple[int, int]
+Places = NDArray[np.intp]
+
+
+class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the card says of this head; lengths are pixels of the canvas.
+
+    window: (width, height) of what the network looks for. stride, first: the grid of its answers.
+    overlap: a box goes where its intersection with a better one exceeds this part of the rectangle around
+    both. padding, border: between and around the levels. octave: a level is (octave − 1)/octave of
+    the one before. threshold: least score, 0..1. slope: score = 1/(1 + e^(−slope · confidence)), so that
+    dlib's own threshold, confidence 0, is 0.5. longest: larger pictures are reduced to it. upsample: then
+    doubled so many times. landmark_box: (right, down, side) of the square for the landmarks: how far its
+    centre lies from the box's, and its side, in widths of the box.
+    """
+
+    window: Size
+    stride: int
+    first: int
+    overlap: float
+    padding: int = 10
+    border: int = 11
+    octave: int = 6
+    threshold: float = 0.5
+    slope: float = 4.0
+    longest: int = 1600
+    upsample: int = 0
+    landmark_box: tuple[float, float, float] = (0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """Where the levels lie: places (n,4) x, y, width, height; the canvas's own (height, width)."""
+
+    places: Places
+    size: Size
+
+
+class Mmod:
+    """The head `mmod`, ready to run; safe to call from several threads."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
+        self._parameters = decode_parameters(bundle, Parameters)
+        self._ground = np.rint(bundle.card.input.mean).astype(np.uint8)  # what becomes 0 to the network
+        self._detector = Session(bundle, DETECTOR, runtime)
+        self._landmarks = Session(bundle, LANDMARKS, runtime)
+
+    def __call__(self, images: Sequence[Pixels]) -> list[Faces]:
+        """The faces of each image (h,w,3) uint8 RGB, best score first."""
+        working = [self._working(image) for image in images]
+        pictures = [picture for picture, _ in working]
+        boxes, scores = zip(*self._scan(pictures), strict=True) if images else ((), ())
+        landmarks = self._points(pictures, boxes)
+        return [
+            Faces(*found).scaled(factor)
+            for *found, (_, factor) in zip(boxes, landmarks, scores, working, strict=True)
+        ]
+
+    def _working(self, image: Pixels) -> tuple[Pixels, tuple[float, float]]:
+        picture, (x, y) = shrink(image, self._parameters.longest)
+        times = 2**self._parameters.upsample
+        if times > 1:
+            picture = cv2.resize(picture, None, fx=times, fy=times)  # type: ignore[assignment]
+        return picture, (x / times, y / times)
+
+    def _scan(self, pictures: Sequence[Pixels]) -> list[tuple[Floats, Floats]]:
+        canvases = [lay_out(picture.shape[:2], self._parameters) for picture in pictures]
+        found: dict[int, tuple[Floats, Floats]] = {}
+        for numbers in runs([canvas.size for canvas in canvases]):
+            painted = [paint(pictures[i], canvases[i], self._ground) for i in numbers]
+            for i, confidences in zip(numbers, self._detector(np.stack(painted))[0], strict=True):
+                found[i] = decode(confidences[0], canvases[i], self._parameters)
+        return [found[i] for i in range(len(pictures))]
+
+    def _points(self, pictures: Sequence[Pixels], boxes: Sequence[Floats]) -> list[Floats]:
+        squares = [squares_about(found, self._parameters.landmark_box) for found in boxes]
+        crops = [cut(picture, s) for picture, found in zip(pictures, squares, strict=True) for s in found]
+        if not crops:
+            return [np.empty((0, 5, 2), np.float32) for _ in pictures]
+        places = landmarks_of(self._landmarks(np.stack(crops)))
+        every = np.concatenate(squares)
+        points = every[:, None, :2] - 0.5 + places * every[:, None, 2:]
+        return np.split(points.astype(np.float32), np.cumsum([len(found) for found in boxes])[:-1])
+
+
+def lay_out(size: Size, parameters: Parameters) -> Canvas:
+    """dlib's canvas for a picture of (height, width): levels downwards, then a second column upwards."""
+    levels = list(level_sizes(size, parameters.octave))
+    padding, border = parameters.padding, parameters.border
+    first_column = _first_column(levels, padding)
+    height = sum(levels[i][0] + padding for i in range(first_column)) - padding
+    width = size[1]
+    places, y = [], border
+    for rows, columns in levels[:first_column]:
+        places.append((border, y, columns, rows))
+        y += rows + padding
+    y -= padding
+    for rows, columns in levels[first_column:]:
+        x, top = border + width - columns, y - rows
+        if top < border + size[0] and x < border + width:
+            break  # it would cover the picture itself
+        places.append((x, top, columns, rows))
+        y = top - padding
+    whole = [max(side + 2 * border, LEAST_CANVAS) for side in (height, width)]
+    return Canvas(np.array(places, np.intp), (whole[0], whole[1]))
+
+
+def level_sizes(size: Size, octave: int) -> Iterator[Size]:
+    """The (height, width) of every level of the pyramid, the picture's own first."""
+    rows, columns = size
+    yield size
+    while True:
+        rows, columns = (side * (octave - 1) // octave for side in (rows, columns))
+        if rows < LEAST_HEIGHT or columns == 0:
+            return
+        yield rows, columns
+
+
+def _first_column(levels: Sequence[Size], padding: int) -> int:
+    """How many levels stand below each other before one fits beside the column, halfway down."""
+    (tall, wide), total = levels[0], sum(rows + padding for rows, _ in levels) - 2 * padding
+    height, last = 0, 0
+    for number, (rows, columns) in enumerate(levels):
+        if columns <= wide - last - padding and (height - tall) * 2 >= total - tall:
+            return number
+        height, last = height + rows + padding, columns
+    return len(levels)
+
+
+def paint(picture: Pixels, canvas: Canvas, ground: Pixels) -> Pixels:
+    """The canvas (h,w,3) uint8: each level interpolated from the one before, as dlib does."""
+    painted = np.empty((*canvas.size, 3), np.uint8)
+    painted[:] = ground
+    level = picture.astype(np.float32)
+    for x, y, columns, rows in canvas.places:
+        level = corner_to_corner(level, (rows, columns))
+        painted[y : y + rows, x : x + columns] = np.rint(level)
+    return painted
+
+
+def corner_to_corner(image: Floats, size: Size) -> Floats:
+    """Bilinear interpolation of (h,w,3) to `size` in which corner pixels fall on corner pixels."""
+    for axis, want in enumerate(size):
+        have = image.shape[axis]
+        if have == want:
+            continue
+        at = np.linspace(0, have - 1, want, dtype=np.float32) if want > 1 else np.zeros(1, np.float32)
+        low = np.minimum(at.astype(np.intp), max(have - 2, 0))
+        part = (at - low).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        before = image.take(low, axis)
+        image = image.take(np.minimum(low + 1, have - 1), axis)
+        image -= before
+        image *= part
+        image += before
+    return image
+
+
+def runs(sizes: Sequence[Size]) -> Iterator[list[int]]:
+    """The numbers 0… in groups of one size, each of bounded pixels."""
+    for size in dict.fromkeys(sizes):
+        numbers = [i for i, other in enumerate(sizes) if other == size]
+        many = max(1, RUN_PIXELS // (size[0] * size[1]))
+        yield from (numbers[i : i + many] for i in range(0, len(numbers), many))
+
+
+def decode(confidences: Floats, canvas: Canvas, parameters: Parameters) -> tuple[Floats, Floats]:
+    """Boxes (n,4) in the picture and scores (n,) from the network's answers (rows, columns), best first.
+
+    dlib's rectangles hold whole pixels, both ends included; here a box ends on the outer edges of its
+    outer pixels, so the rectangle 10..19 is the box 9.5..19.5.
+    """
+    scores = 1 / (1 + np.exp(-parameters.slope * confidences))
+    rows, columns = np.nonzero(scores > parameters.threshold)
+    centres = parameters.stride * np.stack([columns, rows], axis=1) + parameters.first
+    boxes = _in_picture(centres, canvas, parameters)
+    kept = suppress(boxes, scores[rows, columns], parameters.overlap, "enclosing")
+    return boxes[kept], scores[rows, columns][kept]
+
+
+def _in_picture(centres: Places, canvas: Canvas, parameters: Parameters) -> Floats:
+    low = canvas.places[:, :2]
+    high = low + canvas.places[:, 2:] - 1
+    away = np.maximum(np.maximum(low - centres[:, None], centres[:, None] - high), 0)
+    level = (away**2).sum(axis=2).argmin(axis=1)
+    reach = (np.array(parameters.window) - 1) / 2
+    corners = np.stack([centres - reach, centres + reach], axis=1) - low[level][:, None]
+    rate = parameters.octave / (parameters.octave - 1)
+    growth = (rate**level)[:, None, None]
+    corners = corners * growth + DRIFT * (growth - 1) / (rate - 1)
+    outwards = np.array([[-0.5], [0.5]])
+    return (corners + outwards).reshape(-1, 4).astype(np.float32)
+
+
+def squares_about(boxes: Floats, landmark_box: tuple[float, float, float]) -> Floats:
+    """(n,3) left, top and side, whole pixels, of the squares that the landmark graph is to see."""
+    right, down, side = landmark_box
+    width = (boxes[:, 2] - boxes[:, 0])[:, None]
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2 + 0.5 + width * np.array([right, down], np.float32)
+    sides = np.maximum(np.rint(width * side), 1)
+    return np.concatenate([np.rint(centres - sides / 2), sides], axis=1).astype(np.float32)
+
+
+def cut(picture: Pixels, square: Floats) -> Pixels:
+    """The square at 48×48, black outside the picture."""
+    left, top, side = (int(number) for number in square)
+    height, width = picture.shape[:2]
+    inside = picture[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
+    over = max(-top, 0), max(top + side - height, 0), max(-left, 0), max(left + side - width, 0)
+    whole = cv2.copyMakeBorder(inside, *over, cv2.BORDER_CONSTANT) if any(over) else inside
+    way = cv2.INTER_AREA if side > LANDMARK_SIDE else cv2.INTER_LINEAR
+    return cv2.resize(whole, (LANDMARK_SIDE, LANDMARK_SIDE), interpolation=way)  # type: ignore[return-value]
+
+
+def landmarks_of(outputs: Sequence[Floats]) -> Floats:
+    """(n,5,2) in 0..1 of the square, from the one output of ten numbers: five x, then five y."""
+    tens = [output for output in outputs if output.shape[1:] == (10,)]
+    if len(tens) != 1:
+        raise GraphError(
+            f"{LANDMARKS}: one output of ten numbers is wanted, {[o.shape for o in outputs]} given"
+        )
+    return tens[0].reshape(-1, 2, 5).transpose(0, 2, 1)

@@ -1,0 +1,79 @@
+"""The verbs of bundles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mien.bundle.bundle import Bundle
+from mien.bundle.catalog import entries, find_bundle
+from mien.cli import build_app
+from mien.errors import BundleError, InputError
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(build_app(), [str(word) for word in words])
+
+
+def test_list_names_the_starter_bundles() -> None:
+    result = run("models", "list", "--json")
+    assert [json.loads(line)["name"] for line in result.stdout.splitlines()] == list(entries())
+    assert "dlib-resnet" in run("models", "list").stdout
+
+
+def test_show_prints_the_card_and_its_calibration() -> None:
+    shown = json.loads(run("models", "show", "dlib-resnet", "--json").stdout)
+    assert shown["card"]["dimension"] == 128
+    assert shown["card"]["mirror"] is True
+    assert shown["calibrations"][0]["impostor_pairs"] > 5_000_000
+    assert "dlib-resnet" in run("models", "show", "dlib-resnet").stdout
+
+
+@pytest.mark.parametrize("name", ["mtcnn", "dlib-resnet", "mmod"])
+def test_verify_proves_the_starter_bundles(name: str) -> None:
+    answer = json.loads(run("models", "verify", name, "--json").stdout)
+    assert answer["proved"] is True
+    assert answer["deviation"] < 1e-3
+
+
+def test_verify_refuses_a_bundle_whose_card_lies(tmp_path: Path) -> None:
+    honest = find_bundle("dlib-resnet")
+    for file in ("card.json", "model.onnx"):
+        (tmp_path / file).write_bytes((honest.folder / file).read_bytes())
+    card = (tmp_path / "card.json").read_text("utf-8").replace('"RGB"', '"BGR"')
+    (tmp_path / "card.json").write_text(card, "utf-8")
+    result = run("models", "verify", tmp_path)
+    assert isinstance(result.exception, BundleError)
+    assert "not the model its card describes" in str(result.exception)
+
+
+def test_import_makes_a_bundle_that_proves_itself(shared_data: Path, tmp_path: Path) -> None:
+    file = shared_data / "models" / "mobilefacenet_112_128d.onnx"
+    result = run("models", "import", "onnx", file, "--out", tmp_path / "mobile", "--licence", "none stated")
+    assert result.exit_code == 0, result.exception
+    bundle = Bundle.open(tmp_path / "mobile")
+    assert (bundle.card.name, bundle.card.task, bundle.card.provenance.licence) == ("mobile", "embed", "none stated")
+    assert bundle.read("model.onnx") == file.read_bytes()
+    assert run("models", "verify", tmp_path / "mobile").exit_code == 0
+
+
+def test_import_refuses_what_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"not a graph")
+    result = run("models", "import", "onnx", tmp_path / "x.onnx", "--out", tmp_path / "out")
+    assert result.exit_code != 0
+    assert "x.onnx" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_import_lists_the_formats_it_knows(tmp_path: Path) -> None:
+    result = run("models", "import", "caffe", tmp_path / "x", "--out", tmp_path / "out")
+    assert isinstance(result.exception, InputError)
+    assert "known: onnx, dlib, mtcnn" in str(result.exception)
+
+
+def test_import_says_how_many_files_a_format_wants(tmp_path: Path) -> None:
+    result = run("models", "import", "mtcnn", tmp_path / "x", "--out", tmp_path / "out")
+    assert "this format wants pnet.lz4, rnet.lz4, onet.lz4" in str(result.exception)
