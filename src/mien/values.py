@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -240,7 +241,7 @@ class Comparison:
 
 def rate_text(rate: float | None) -> str:
     """An error rate as the field writes it: 0.001 → "1e-3", 0.00025 → "2.5e-4", None → "None"."""
-    if not rate:
+    if not rate or not math.isfinite(rate):
         return str(rate)
     mantissa, exponent = f"{rate:.1e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"

@@ -6,7 +6,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -53,23 +54,33 @@ class Bundle:
         path = Path(folder)
         if path.exists():
             raise BundleError(f"{path}: exists already; choose another folder or remove it first")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        try:
-            for name, content in files.items():
-                (scratch / name).write_bytes(content)
-            (scratch / "card.json").write_bytes(encode_card(card))
-            written = cls.open(scratch)
-            for file in card.files:
-                written.read(file.name)
-            if check:
-                check(written)
-            scratch.chmod(0o755)
-            scratch.rename(path)
-        except BaseException:
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise
+        if set(files) != {file.name for file in card.files}:
+            raise BundleError(
+                f"{path}: the card names other files than those given: {', '.join(sorted(files))}"
+            )
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+            try:
+                cls._fill(scratch, card, files, check)
+                scratch.rename(path)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)  # gone already where all went well
         return cls.open(path)
+
+    @classmethod
+    def _fill(
+        cls, scratch: Path, card: AnyCard, files: Mapping[str, bytes], check: Callable[[Self], object] | None
+    ) -> None:
+        for name, content in files.items():
+            (scratch / name).write_bytes(content)
+        (scratch / "card.json").write_bytes(encode_card(card))
+        written = cls.open(scratch)
+        for name in files:
+            written.read(name)
+        if check:
+            check(written)
+        scratch.chmod(0o755)
 
     @property
     def digest(self) -> str:
@@ -110,10 +121,14 @@ class Bundle:
                 f"calibration is for bundle {calibration.bundle[:12]}…, this is {self.digest[:12]}…"
             )
         path = self.folder / "calibrations" / f"{calibration.aligner}.json"
-        path.parent.mkdir(exist_ok=True)
-        scratch = path.with_suffix(".part")
-        scratch.write_bytes(encode_calibration(calibration))
-        scratch.replace(path)
+        with _writing(path):
+            path.parent.mkdir(exist_ok=True)
+            # A name of its own: several processes may add the same calibration on first use.
+            handle, scratch = tempfile.mkstemp(prefix=f".{path.stem[:12]}-", dir=path.parent)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(encode_calibration(calibration))
+            Path(scratch).chmod(0o644)
+            Path(scratch).replace(path)
         return path
 
 
@@ -121,6 +136,14 @@ def require_task(bundle: Bundle, kind: type[AnyCard], use: str) -> None:
     """BundleError unless the bundle's card is of `kind`."""
     if not isinstance(bundle.card, kind):
         raise BundleError(f"{bundle.folder}: a bundle for {bundle.card.task!r} cannot serve as {use}")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _read_bounded(path: Path, limit: int) -> bytes:

@@ -17,7 +17,7 @@ MAX_SIDE = 8192
 CHANNELS = {"RGB": 3, "BGR": 3, "grey": 1, "infrared": 1, "depth": 1}
 DIGEST = re.compile(r"[0-9a-f]{64}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-RESERVED = frozenset({"card.json"})
+RESERVED = frozenset({"card.json", "calibrations"})
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

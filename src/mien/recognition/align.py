@@ -73,9 +73,9 @@ def transforms(landmarks: Floats, reference: Reference) -> Matrices:
         raise InputError(f"landmarks: shape {points.shape} given, (n, 5, 2) wanted")
     weights = np.array(reference.weights) / sum(reference.weights)
     places, place = _centred(_complex(np.array(reference.points)), weights)
-    seen, middle = _centred(_complex(points), weights)
-    spread = (np.abs(seen) ** 2) @ weights
     with np.errstate(all="ignore"):
+        seen, middle = _centred(_complex(points), weights)
+        spread = (np.abs(seen) ** 2) @ weights
         turn = (seen.conj() * places) @ weights / spread
         kept = np.abs(turn) ** 2 * spread / ((np.abs(places) ** 2) @ weights)
     if not np.all((spread > FLAT**2) & (kept > MIRRORED)):
