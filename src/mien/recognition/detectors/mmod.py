@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from mien.bundle.bundle import Bundle
@@ -32,6 +34,9 @@ RUN_PIXELS = 6_000_000  # of canvas in one run: bounds the memory that a batch t
 DRIFT = 0.3  # dlib's pyramid: a level's pixel x lies at x · octave/(octave − 1) + 0.3 one level up
 
 Size = tuple[int, int]
+Length = Annotated[int, Meta(ge=1, le=1024)]
+Distance = Annotated[int, Meta(ge=0, le=1024)]
+Shift = Annotated[float, Meta(ge=-4, le=4)]
 Places = NDArray[np.intp]
 
 
@@ -47,18 +52,18 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     centre lies from the box's, and its side, in widths of the box.
     """
 
-    window: Size
-    stride: int
-    first: int
-    overlap: float
-    padding: int = 10
-    border: int = 11
-    octave: int = 6
-    threshold: float = 0.5
-    slope: float = 4.0
-    longest: int = 1600
-    upsample: int = 0
-    landmark_box: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    window: tuple[Length, Length]
+    stride: Length
+    first: Distance
+    overlap: Annotated[float, Meta(gt=0, le=1)]
+    padding: Distance
+    border: Distance
+    octave: Annotated[int, Meta(ge=2, le=16)]
+    threshold: Annotated[float, Meta(gt=0, lt=1)]
+    slope: Annotated[float, Meta(gt=0, le=100)]
+    longest: Annotated[int, Meta(ge=32, le=8192)]
+    upsample: Annotated[int, Meta(ge=0, le=3)]
+    landmark_box: tuple[Shift, Shift, Annotated[float, Meta(gt=0, le=4)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +106,11 @@ class Mmod:
         found: dict[int, tuple[Floats, Floats]] = {}
         for numbers in runs([canvas.size for canvas in canvases]):
             painted = [paint(pictures[i], canvases[i], self._ground) for i in numbers]
-            for i, confidences in zip(numbers, self._detector(np.stack(painted))[0], strict=True):
-                found[i] = decode(confidences[0], canvases[i], self._parameters)
+            answers = self._detector(np.stack(painted))[0]
+            if answers.ndim != 4 or answers.shape[:2] != (len(numbers), 1):
+                raise GraphError(f"{DETECTOR}: one map of scores a picture is wanted, {answers.shape} given")
+            for i, (confidences,) in zip(numbers, answers, strict=True):
+                found[i] = decode(confidences, canvases[i], self._parameters)
         return [found[i] for i in range(len(pictures))]
 
     def _points(self, pictures: Sequence[Pixels], boxes: Sequence[Floats]) -> list[Floats]:
@@ -110,7 +118,7 @@ class Mmod:
         crops = [cut(picture, s) for picture, found in zip(pictures, squares, strict=True) for s in found]
         if not crops:
             return [np.empty((0, 5, 2), np.float32) for _ in pictures]
-        places = landmarks_of(self._landmarks(np.stack(crops)))
+        places = landmarks_of(self._landmarks(np.stack(crops)), len(crops))
         every = np.concatenate(squares)
         points = every[:, None, :2] - 0.5 + places * every[:, None, 2:]
         return np.split(points.astype(np.float32), np.cumsum([len(found) for found in boxes])[:-1])
@@ -202,12 +210,13 @@ def decode(confidences: Floats, canvas: Canvas, parameters: Parameters) -> tuple
     dlib's rectangles hold whole pixels, both ends included; here a box ends on the outer edges of its
     outer pixels, so the rectangle 10..19 is the box 9.5..19.5.
     """
-    scores = 1 / (1 + np.exp(-parameters.slope * confidences))
-    rows, columns = np.nonzero(scores > parameters.threshold)
+    least = np.log(parameters.threshold / (1 - parameters.threshold)) / parameters.slope
+    rows, columns = np.nonzero(confidences > least)
+    scores = 1 / (1 + np.exp(-parameters.slope * confidences[rows, columns]))
     centres = parameters.stride * np.stack([columns, rows], axis=1) + parameters.first
     boxes = _in_picture(centres, canvas, parameters)
-    kept = suppress(boxes, scores[rows, columns], parameters.overlap, "enclosing")
-    return boxes[kept], scores[rows, columns][kept]
+    kept = suppress(boxes, scores, parameters.overlap, "enclosing")
+    return boxes[kept], scores[kept]
 
 
 def _in_picture(centres: Places, canvas: Canvas, parameters: Parameters) -> Floats:
@@ -221,7 +230,8 @@ def _in_picture(centres: Places, canvas: Canvas, parameters: Parameters) -> Floa
     growth = (rate**level)[:, None, None]
     corners = corners * growth + DRIFT * (growth - 1) / (rate - 1)
     outwards = np.array([[-0.5], [0.5]])
-    return (corners + outwards).reshape(-1, 4).astype(np.float32)
+    boxes: Floats = (corners + outwards).reshape(-1, 4).astype(np.float32)
+    return boxes
 
 
 def squares_about(boxes: Floats, landmark_box: tuple[float, float, float]) -> Floats:
@@ -244,11 +254,10 @@ def cut(picture: Pixels, square: Floats) -> Pixels:
     return cv2.resize(whole, (LANDMARK_SIDE, LANDMARK_SIDE), interpolation=way)  # type: ignore[return-value]
 
 
-def landmarks_of(outputs: Sequence[Floats]) -> Floats:
-    """(n,5,2) in 0..1 of the square, from the one output of ten numbers: five x, then five y."""
-    tens = [output for output in outputs if output.shape[1:] == (10,)]
+def landmarks_of(outputs: Sequence[Floats], count: int) -> Floats:
+    """(n,5,2) in 0..1 of the square, from the one output of ten numbers a face: five x, then five y."""
+    tens = [output for output in outputs if output.shape == (count, 10)]
     if len(tens) != 1:
-        raise GraphError(
-            f"{LANDMARKS}: one output of ten numbers is wanted, {[o.shape for o in outputs]} given"
-        )
+        shapes = [output.shape for output in outputs]
+        raise GraphError(f"{LANDMARKS}: one output of {(count, 10)} is wanted, {shapes} given")
     return tens[0].reshape(-1, 2, 5).transpose(0, 2, 1)
