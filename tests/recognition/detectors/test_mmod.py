@@ -44,7 +44,7 @@ PARAMETERS = Parameters(
     octave=6,
     threshold=0.5,
     slope=4.0,
-    longest=1600,
+    longest=1280,
     upsample=0,
     landmark_box=(0.0, 0.0, 1.0),
 )
@@ -164,7 +164,7 @@ def test_every_picture_is_in_one_run_of_its_size(sizes: list[tuple[int, int]]) -
     for numbers in found:
         assert len({sizes[i] for i in numbers}) == 1
         height, width = sizes[numbers[0]]
-        assert len(numbers) == 1 or len(numbers) * height * width <= 6_000_000
+        assert len(numbers) == 1 or len(numbers) * height * width <= 4_000_000
 
 
 # --- answers → boxes ----------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ HEAD = {
     "octave": 6,
     "threshold": 0.5,
     "slope": 4.0,
-    "longest": 1600,
+    "longest": 1280,
     "upsample": 0,
     "landmark_box": [0.035, 0.05, 1.0],
 }

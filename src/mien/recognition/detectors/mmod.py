@@ -30,7 +30,7 @@ DETECTOR, LANDMARKS = "mmod.onnx", "landmarks.onnx"
 LEAST_HEIGHT = 5  # dlib ends its pyramid below this
 LEAST_CANVAS = 64  # smaller ones leave the network nothing to convolve
 LANDMARK_SIDE = 48
-RUN_PIXELS = 6_000_000  # of canvas in one run: bounds the memory that a batch takes
+RUN_PIXELS = 4_000_000  # of canvas in one run: bounds the memory that a batch takes
 DRIFT = 0.3  # dlib's pyramid: a level's pixel x lies at x · octave/(octave − 1) + 0.3 one level up
 
 Size = tuple[int, int]
