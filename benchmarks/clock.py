@@ -9,11 +9,14 @@ from typing import TypedDict
 
 
 class Measured(TypedDict, total=False):
-    """value: in the unit of the group. faces: found on the way, so that contenders' work can be compared."""
+    """value: in the unit of the group. faces: found on the way, so that contenders' work can be compared.
+
+    marks: MB held at even steps of a long run.
+    """
 
     value: float
     faces: int
-    note: str
+    marks: list[float]
     peak_mb: float
 
 

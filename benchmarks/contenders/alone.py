@@ -38,8 +38,7 @@ def threads(pictures: Sequence[str], bundle: str, detector: str) -> Measured:
     with recording() as (singles, calls):
         _read(Recognizer.load(bundle, detector, threads=1), some)
     with recording() as (engines, _):
-        # Its engines open in the same order; the embedder's opens at the first face.
-        Recognizer.load(bundle, detector).read(_with_face(bundle, detector, some))
+        _open_all(Recognizer.load(bundle, detector), some)
     swapped = [(engines[singles.index(engine)], batch) for engine, batch in calls]
     return _replayed(swapped, len(some), len(pictures), 1)
 
@@ -83,9 +82,11 @@ def _read(recognizer: Recognizer, pictures: Sequence[str]) -> None:
         pass
 
 
-def _with_face(bundle: str, detector: str, pictures: Sequence[str]) -> str:
-    found = Recognizer.load(bundle, detector).find_many(pictures)
-    return next(picture for picture, crops in zip(pictures, found, strict=True) if len(crops))  # type: ignore[arg-type]
+def _open_all(recognizer: Recognizer, pictures: Sequence[str]) -> None:
+    # The embedder's engine opens at the first face, so the order is the same in every recogniser.
+    for picture in pictures:
+        if len(recognizer.read(picture)):
+            return
 
 
 def _replayed(calls: Sequence[Call], recorded: int, wanted: int, workers: int) -> Measured:

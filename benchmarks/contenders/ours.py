@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
 
 import numpy as np
-from clock import Measured, rss_mb
+from clock import Measured, peak_mb, rss_mb
 
 from mien.bundle.catalog import find_bundle
 from mien.bundle.runtime import Runtime, available_cores
@@ -30,7 +31,7 @@ def read(pictures: Sequence[str], bundle: str, detector: str) -> Measured:
 def latency(pictures: Sequence[str], bundle: str, detector: str) -> Measured:
     """Milliseconds for one picture after another: `read`, the median."""
     recognizer = Recognizer.load(bundle, detector)
-    times = [_timed(lambda picture=picture: recognizer.read(picture)) for picture in pictures]
+    times = [_timed(partial(recognizer.read, picture)) for picture in pictures]
     return {"value": 1000 * median(times[WARM:])}
 
 
@@ -41,24 +42,22 @@ def embed(chips: str, batch: int, threads: int) -> Measured:
     session = Session(bundle, bundle.card.files[0].name, Runtime(threads=threads or available_cores()))
     session(images[:batch])
     batches = [images[i : i + batch] for i in range(0, len(images) - batch + 1, batch)]
-    times = [_timed(lambda part=part: session(part)) for _ in range(5) for part in batches]
+    times = [_timed(partial(session, part)) for _ in range(5) for part in batches]
     return {"value": 1000 * median(times) / batch, "faces": batch * len(times)}
 
 
 def biggest(picture: str, bundle: str, detector: str) -> Measured:
     """The most memory, in MB, that `find` on one large picture takes, the process and its models included."""
     faces = Recognizer.load(bundle, detector).find(picture)
-    from clock import peak_mb
-
     return {"value": peak_mb(), "faces": len(faces)}
 
 
 def memory_over(pictures: Sequence[str], total: int, each: int, bundle: str, detector: str) -> Measured:
-    """Memory in MB at the end of a long `read_many`; the note says it every so many pictures."""
+    """Memory in MB at the end of a `read_many` over `total` pictures, with a mark after every `each`."""
     recognizer = Recognizer.load(bundle, detector)
     sources = (pictures[number % len(pictures)] for number in range(total))
     marks = [rss_mb() for number, _ in enumerate(recognizer.read_many(sources), 1) if number % each == 0]
-    return {"value": marks[-1], "note": f"each {each}: " + ", ".join(f"{mark:.0f}" for mark in marks)}
+    return {"value": marks[-1], "marks": marks}
 
 
 def _faces(recognizer: Recognizer, pictures: Sequence[str]) -> int:
