@@ -25,8 +25,9 @@ class OnnxRuntime:
     def __init__(self, graph: bytes, runtime: Runtime) -> None:
         provider, options = _provider(runtime.device)
         try:
+            # Else it prints what failed, on standard output, and tries again on the CPU.
             self._session = ort.InferenceSession(
-                graph, _session_options(runtime), providers=[(provider, options)], disabled_optimizers=None
+                graph, _session_options(runtime), providers=[(provider, options)], enable_fallback=0
             )
         except Exception as error:  # ONNX Runtime raises a dozen kinds of its own, with no common root
             raise GraphError(f"ONNX Runtime refuses this graph: {_first_line(error)}") from error
