@@ -218,7 +218,7 @@ def _tiff_length(data: bytes, order: str, tag: int, form: int, count: int, at: i
     return length
 
 
-# ── GIF and WebP: sizes that Pillow would act on before anyone can object ──
+# ── GIF and WebP: their sizes, before Pillow acts on them ──
 
 
 def gif_size(data: bytes) -> Size:
@@ -243,15 +243,39 @@ def _gif_palette(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def webp_size(data: bytes) -> Size:
-    """The canvas of a WebP of any of its three kinds."""
-    if len(data) < 30:
-        raise ImageError("the WebP is truncated: it ends before its picture begins")
+@dataclass(frozen=True, slots=True)
+class WebP:
+    """The head of a WebP. size: (width, height) of its canvas as stored."""
+
+    size: Size
+    animated: bool
+    orientation: int
+
+
+def webp_head(data: bytes) -> WebP:
+    """Size, kind and orientation; ImageError where the file ends early."""
+    end = 8 + int.from_bytes(data[4:8], "little")
+    if len(data) < max(end, 30):
+        raise ImageError("the WebP is truncated: its end is missing")
     form = data[12:16]
     if form == b"VP8X":
-        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+        size = 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+        return WebP(size, bool(data[20] & WEBP_ANIMATED), exif_orientation(_webp_exif(data, end)))
     if form == b"VP8L":
         packed = int.from_bytes(data[21:25], "little")
-        return 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
+        return WebP((1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)), False, 1)
     width, height = struct.unpack_from("<HH", data, 26)
-    return width & 0x3FFF, height & 0x3FFF
+    return WebP((width & 0x3FFF, height & 0x3FFF), False, 1)
+
+
+WEBP_ANIMATED = 0x02
+
+
+def _webp_exif(data: bytes, end: int) -> bytes:
+    at = 12
+    while at + 8 <= end:
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"EXIF":
+            return data[at + 8 : at + 8 + length]
+        at += 8 + length + length % 2
+    return b""

@@ -64,6 +64,8 @@ def load(source: Source, *, max_pixels: int = MAX_PIXELS, shrink_to: int | None 
         return source
     if isinstance(source, np.ndarray):
         return _from_array(source, max_pixels)
+    if not isinstance(source, str | os.PathLike | bytes):
+        raise ImageError(f"{type(source).__name__} given; a path, a file's bytes or an array is wanted")
     name = "bytes" if isinstance(source, bytes) else os.fspath(source)
     try:
         return _from_bytes(source if isinstance(source, bytes) else _read(name), name, max_pixels, shrink_to)
