@@ -17,7 +17,9 @@ def reading(name: str, n: int, seed: int, bundle: str = "b" * 64) -> Reading:
     vectors = draw.normal(size=(n, 8))
     norms = np.linalg.norm(vectors, axis=1)
     corners = draw.uniform(0, 50, (n, 2))
-    faces = Faces(np.concatenate([corners, corners + 20], axis=1), draw.uniform(0, 50, (n, 5, 2)), np.full(n, 0.9))
+    faces = Faces(
+        np.concatenate([corners, corners + 20], axis=1), draw.uniform(0, 50, (n, 5, 2)), np.full(n, 0.9)
+    )
     embeddings = Embeddings(vectors / norms[:, None], norms, bundle, "a" * 64)
     quality = Quality(np.full(n, 0.5), ((),) * n, {})
     return Reading(name, name * 2, (70, 60), faces, embeddings, quality)

@@ -7,9 +7,10 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.errors import InputError
 from mien.values import Embeddings, Floats, Reading, frozen_array
@@ -99,11 +100,12 @@ class VectorFile:
             raise InputError(f"{path}: not a file that `mien embed` wrote ({error})") from error
 
     @classmethod
-    def _from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:  # type: ignore[type-arg]
+    def _from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
         if int(arrays["format"]) != FORMAT:
             raise InputError(f"format {arrays['format']}, {FORMAT} wanted: a newer mien wrote this file")
         embeddings = Embeddings(
             arrays["vectors"], arrays["norms"], str(arrays["bundle"]), str(arrays["aligner"])
         )
-        words = (tuple(str(word) for word in arrays[name]) for name in ("names", "sha256"))
-        return cls(embeddings, *words, *(arrays[name] for name in ("boxes", "landmarks", "scores", "quality")))
+        names, digests = (tuple(str(word) for word in arrays[name]) for name in ("names", "sha256"))
+        places = (arrays[name] for name in ("boxes", "landmarks", "scores", "quality"))
+        return cls(embeddings, names, digests, *places)

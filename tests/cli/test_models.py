@@ -55,7 +55,11 @@ def test_import_makes_a_bundle_that_proves_itself(shared_data: Path, tmp_path: P
     result = run("models", "import", "onnx", file, "--out", tmp_path / "mobile", "--licence", "none stated")
     assert result.exit_code == 0, result.exception
     bundle = Bundle.open(tmp_path / "mobile")
-    assert (bundle.card.name, bundle.card.task, bundle.card.provenance.licence) == ("mobile", "embed", "none stated")
+    assert (bundle.card.name, bundle.card.task, bundle.card.provenance.licence) == (
+        "mobile",
+        "embed",
+        "none stated",
+    )
     assert bundle.read("model.onnx") == file.read_bytes()
     assert run("models", "verify", tmp_path / "mobile").exit_code == 0
 

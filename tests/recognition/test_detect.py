@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graphs import detect_card, embed_card
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from mien.errors import BundleError, CardError
 from mien.recognition.detect import Detector, joined, turned_back
 from mien.recognition.detectors import HEADS
 from mien.values import Faces, Pixels
-from tests_support import detect_card, embed_card
 
 DOTS = (10, 20, 30, 40, 50)  # the five landmarks are drawn as pixels of these reds
 

@@ -12,7 +12,7 @@ from mien.bundle.runtime import Runtime
 from mien.errors import CardError
 from mien.recognition.boxes import suppress
 from mien.recognition.detectors import HEADS
-from mien.values import Faces, Pixels
+from mien.values import Faces, Floats, Pixels
 
 SAME_FACE = 0.3  # overlap (IoU) from which two rotations have seen one face
 
@@ -59,14 +59,15 @@ def turned_back(faces: Faces, turns: int, size: tuple[int, int]) -> Faces:
 
     Landmarks keep their order as seen with the face upright.
     """
-    points, corners = faces.landmarks, faces.boxes.reshape(-1, 2, 2)
+    points: Floats = faces.landmarks
+    corners: Floats = faces.boxes.reshape(-1, 2, 2)
     for step in range(turns, 0, -1):
         # One counter-clockwise quarter took (x, y) of a w×h image to (y, w − 1 − x).
         width = size[1] if step % 2 else size[0]
-        points, corners = (_clockwise(array, width) for array in (points, corners))
+        points, corners = _clockwise(points, width), _clockwise(corners, width)
     boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
     return Faces(boxes, points, faces.scores)
 
 
-def _clockwise(points: Pixels, width: int) -> Pixels:
+def _clockwise(points: Floats, width: int) -> Floats:
     return np.stack([width - 1 - points[..., 1], points[..., 0]], axis=-1)

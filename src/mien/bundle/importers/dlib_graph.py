@@ -35,12 +35,12 @@ def scanning_graph(steps: Sequence[Layer]) -> bytes:
 
     Raises GraphError where the layers are not convolutions that end in one channel.
     """
-    writer, value, channels = _Writer(), "input", 3
+    writer, value, channels, positive = _Writer(), "input", 3, False
     for step in steps:
         if not isinstance(step, Conv) or step.weights.shape[1] != channels:
             raise _unlike("a detector is convolutions only, each as wide as the one before")
-        value, channels = writer.conv(value, step), step.weights.shape[0]
-    if channels != 1 or steps[-1].relu:
+        value, channels, positive = writer.conv(value, step), step.weights.shape[0], step.relu
+    if channels != 1 or positive:
         raise _unlike(f"{channels} channels at the end where one score is wanted")
     return writer.model("scores", ("height", "width"), [1, "rows", "columns"])
 
@@ -58,7 +58,10 @@ def normalised_first(graph: bytes, gain: float, offset: Sequence[float]) -> byte
         raise GraphError("landmarks: no node reads the graph's input")
     for node in model.graph.node:
         node.input[:] = ["mien_shifted" if read == name else read for read in node.input]
-    weights = {"mien_gain": np.float32([gain]), "mien_offset": np.float32(offset)[:, None, None]}
+    weights = {
+        "mien_gain": np.array([gain], np.float32),
+        "mien_offset": np.array(offset, np.float32)[:, None, None],
+    }
     for key, array in weights.items():
         model.graph.initializer.append(onnx.numpy_helper.from_array(array, key))
     for at, (kind, read, weight, result) in enumerate(

@@ -248,7 +248,7 @@ def _dense(stream: Stream) -> Dense:
     stream.integer(1, 1)  # mode: no bias
     for _ in range(4):  # learning rates and weight decays
         stream.real()
-    if shape != (inputs, outputs, 1, 1) or math.prod(bias) or len(params) != inputs * outputs:
+    if shape != (inputs, outputs, 1, 1) or all(bias) or len(params) != inputs * outputs:
         raise stream.fail(f"{len(params)} weights do not fill a matrix {shape}")
     return Dense(params.reshape(inputs, outputs))
 
