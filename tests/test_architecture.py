@@ -27,6 +27,7 @@ FLOORS = {
     "headers": 2,
     "images": 2,
     "pages": 2,
+    "plots": 2,
     "values": 2,
     "vectors": 2,
     "errors": 1,
@@ -40,6 +41,7 @@ GROUND = {
     "images": {"values", "headers", "decoders"},
     "draw": {"values", "images"},
     "pages": {"values", "images", "draw"},
+    "plots": {"values", "pages"},
     "bundle": {"values"},
 }
 # One heavy library has one door (or two).

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien import pages as p
+import mien.pages as p
 from mien.errors import InputError
 from mien.values import Pixels
 

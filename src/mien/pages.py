@@ -106,12 +106,14 @@ def badge(word: str, kind: str = "") -> Html:
     return tag("span", word, class_=f"badge {kind or word}")
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], *, ids: Sequence[str] = ()) -> Html:
+def table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, ids: Sequence[str] = ()) -> Html:
     """Rows below headers; numbers stand right, floats with three digits. ids: an anchor for each row."""
     body = [
         tag("tr", *(_cell(value) for value in row), id=ids[i] if ids else None) for i, row in enumerate(rows)
     ]
-    head = tag("thead", tag("tr", *(tag("th", header, scope="col") for header in headers)))
+    kinds = [None if isinstance(value, str) else "number" for value in (rows[0] if rows else headers)]
+    named = (tag("th", header, scope="col", class_=kind) for header, kind in zip(headers, kinds, strict=True))
+    head = tag("thead", tag("tr", *named))
     return tag("div", tag("table", head, tag("tbody", *body)), class_="wide")
 
 
@@ -135,6 +137,11 @@ def gallery(*figures: str) -> Html:
 def columns(*parts: str) -> Html:
     """Two or three parts side by side, below each other on a phone."""
     return tag("div", *parts, class_="columns")
+
+
+def beside(words: str, pictures: str) -> Html:
+    """Words in a narrow column, pictures in a wide one beside it; below each other on a phone."""
+    return tag("div", tag("div", words), tag("div", pictures), class_="beside")
 
 
 def image(picture: Picture, alt: str) -> Html:

@@ -151,7 +151,7 @@ class Zone:
         else:
             top, bottom = sorted((frame.up(self.start), frame.up(self.end)))
             room, foot = bottom - top >= 12, (top + bottom) / 2 + 4
-            words = tag("text", self.name, x=WIDTH - RIGHT - 6, y=foot, text_anchor="end", class_=self.kind)
+            words = tag("text", self.name, x=LEFT + 6, y=foot, class_=self.kind)
         size = {"width": round(right - left, 1), "height": round(bottom - top, 1)}
         return join(
             [tag("rect", x=left, y=top, class_=f"zone {self.kind}", **size), *([words] if room else [])]

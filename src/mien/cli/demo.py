@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli import options as o
-from mien.cli.output import complain, print_json, print_table
+from mien.cli.output import BAD_INPUT, YES, complain, print_json, print_table
 from mien.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,20 +38,34 @@ def demo(
     Example: mien demo holiday/ --out holiday.html
 
     Needs no network. Your photographs stay where they are; the page holds small pictures of the faces.
+    Exit code 2: some picture could not be read; the page says which, and shows the rest.
     """
-    if not out.absolute().parent.is_dir():
-        raise InputError(f"{out}: its folder does not exist; make it first, or name another --out")
     started = time.perf_counter()
+    files = _checked(folder, out)
     recognizer = o.recognizer(bundle, detector, device, threads, any_rotation)
     if folder is None:
         summary = _portrait(recognizer, out, quiet=json)
     else:
-        summary = _folder(recognizer, folder, out, quiet=json)
+        summary = _folder(recognizer, folder, files, out, quiet=json)
     seconds = round(time.perf_counter() - started, 1)
     if json:
         print_json({"page": str(out), "seconds": seconds, **summary})
     else:
         print(f"\nThe page, made in {seconds:.1f} s: {out.absolute().as_uri()}")
+    raise typer.Exit(BAD_INPUT if summary.get("failures") else YES)
+
+
+def _checked(folder: Path | None, out: Path) -> list[Path]:
+    """The pictures of the folder; what is wrong with either path is said before any work is done."""
+    from mien.images import find_pictures
+
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"{out}: its folder does not exist; make it first, or name another --out")
+    if folder is None:
+        return []
+    if folder.is_file():
+        raise InputError(f"{folder}: a file, where a folder of pictures is wanted")
+    return find_pictures([folder])
 
 
 def _portrait(recognizer: Recognizer, out: Path, *, quiet: bool) -> dict[str, Any]:
@@ -69,18 +83,20 @@ def _portrait(recognizer: Recognizer, out: Path, *, quiet: bool) -> dict[str, An
     return study.as_json(series, crowd)
 
 
-def _folder(recognizer: Recognizer, folder: Path, out: Path, *, quiet: bool) -> dict[str, Any]:
+def _folder(
+    recognizer: Recognizer, folder: Path, files: list[Path], out: Path, *, quiet: bool
+) -> dict[str, Any]:
     from mien.cli.demo_album import read_album
     from mien.cli.demo_album_page import build
-    from mien.images import find_pictures
     from mien.pages import write
 
-    album = read_album(recognizer, folder, find_pictures([folder]))
+    album = read_album(recognizer, folder, files)
     write(out, build(recognizer, folder, album))
     for failure in album.failures:
         complain(str(failure.error))
     if not quiet:
-        print_table(("person", "faces", "for instance"), album.summary())
+        if album.groups:
+            print_table(("group", "faces", "for instance"), album.summary())
         print(f"\n{len(album.faces)} faces in {album.pictures} pictures, {len(album.empty)} without a face")
         if recognizer.calibration is None:
             print("uncalibrated: similarities only, no verdicts and no groups")

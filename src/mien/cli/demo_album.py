@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.bundle.calibration import DEFAULT_FMR, Calibration
 from mien.cli.demo_parts import together
@@ -17,7 +17,7 @@ from mien.cli.output import progress
 from mien.images import encode_jpeg
 from mien.recognition.compare import compare, similarities
 from mien.recognition.recognizer import Recognizer
-from mien.values import Comparison, Failure, Floats, Pixels, Reading
+from mien.values import Comparison, Embeddings, Failure, Floats, Pixels, Reading
 
 THUMB = 112  # pixels
 NEAREST = 3
@@ -107,29 +107,27 @@ def _thumb(crop: Pixels) -> bytes:
 
 def grouped(faces: Sequence[Face], calibration: Calibration) -> list[list[int]]:
     """Faces joined wherever two good ones are "same" at the default FMR: A like B and B like C is one group."""
-    good = np.array([not face.reasons for face in faces], bool)
-    level = calibration.threshold(DEFAULT_FMR)
-    leader = list(range(len(faces)))
-    for start, block in _blocks(faces):
-        same = (block >= level) & good & good[start : start + len(block), None]
-        for i, j in np.argwhere(same):
-            _join(leader, start + int(i), int(j))
-    members: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(faces)):
-        members[_leader(leader, i)].append(i)
-    return sorted((group for group in members.values() if len(group) > 1), key=len, reverse=True)
+    left = np.array([not face.reasons for face in faces], bool)
+    if not left.any():
+        return []
+    vectors, groups = together([face.reading for face in faces]), []
+    while left.any():
+        group = _spread(vectors, left, calibration.threshold(DEFAULT_FMR))
+        groups += [group] if len(group) > 1 else []
+    return sorted(groups, key=len, reverse=True)
 
 
-def _join(leader: list[int], i: int, j: int) -> None:
-    first, second = sorted((_leader(leader, i), _leader(leader, j)))
-    leader[second] = first
-
-
-def _leader(leader: list[int], i: int) -> int:
-    while leader[i] != i:
-        leader[i] = leader[leader[i]]
-        i = leader[i]
-    return i
+def _spread(vectors: Embeddings, left: NDArray[np.bool_], level: float) -> list[int]:
+    """The group of the first face that is left; its members are left no longer."""
+    group, done = [int(left.argmax())], 0
+    left[group] = False
+    while done < len(group):
+        some = group[done : done + ROWS]
+        done += len(some)
+        like = (similarities(vectors[some], vectors) >= level).any(axis=0) & left
+        left[like] = False
+        group += np.flatnonzero(like).tolist()
+    return sorted(group)
 
 
 def nearest(faces: Sequence[Face], calibration: Calibration | None) -> list[list[tuple[int, Comparison]]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien import pages as p
+import mien.pages as p
 from mien.bundle.calibration import Calibration
 from mien.cli.demo_album import Album, Face
 from mien.cli.demo_parts import answer_words, footer, rule_words, together
@@ -16,14 +16,14 @@ from mien.recognition.compare import similarities
 from mien.recognition.recognizer import Recognizer
 
 MATRIX = 60  # faces at most: beyond that nobody can read it
-SMALL, LARGE = 48, 96  # pixels
+SMALL, LARGE = 40, 96  # pixels
 
 
 def build(recognizer: Recognizer, folder: Path, album: Album) -> p.Html:
     """The whole page."""
     calibration = recognizer.calibration
     return p.page(
-        f"The faces in {folder.resolve().name or folder}",
+        f"The faces in “{folder.resolve().name or folder}”",
         "Every face that was found, and who looks like whom. Nothing left this computer; this page holds small "
         "pictures of the faces, so mind whom you give it to.",
         p.define({f"p{i}": face.thumb for i, face in enumerate(album.faces)}),
@@ -50,25 +50,29 @@ def _figures(album: Album) -> dict[str, str]:
 
 
 def _groups(album: Album, calibration: Calibration | None) -> Iterator[p.Html]:
-    if calibration is None:
+    if calibration is None or not album.faces:
         return
     grouped = {i for group in album.groups for i in group}
     alone = [i for i, face in enumerate(album.faces) if i not in grouped and not face.reasons]
     poor = [i for i, face in enumerate(album.faces) if face.reasons]
     parts = [
-        p.part(f"Person {n} · {len(group)} faces", _thumbs(album, group))
+        p.part(f"Group {n} · {len(group)} faces", _thumbs(album, group))
         for n, group in enumerate(album.groups, 1)
     ]
-    if alone:
-        parts.append(p.part(f"Seen once · {len(alone)}", _thumbs(album, alone)))
-    if poor:
-        parts.append(p.part(f"Too poor to group · {len(poor)}", _thumbs(album, poor)))
+    pairs = sum(len(group) == 2 for group in album.groups)
+    large = len(parts) - pairs
     words = (
         "Each face of a group is “same” with at least one other of it. Faces of low quality join no group: "
         "they would glue strangers together."
     )
-    if parts:
-        yield p.section("Who is who", p.paragraph(words), *parts)
+    yield p.section(
+        "Who is who",
+        p.paragraph(words),
+        *parts[:large],
+        p.columns(*parts[large:]),
+        *([p.part(f"Like nobody else here · {len(alone)}", _thumbs(album, alone))] if alone else []),
+        *([p.part(f"Too poor to group · {len(poor)}", _thumbs(album, poor))] if poor else []),
+    )
 
 
 def _thumbs(album: Album, numbers: Sequence[int]) -> p.Html:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from mien import pages as p
+import mien.pages as p
 from mien.bundle.calibration import DEFAULT_FMR, REVIEW_FACTOR, Calibration
 from mien.plots import Axis, Layer, Zone
 from mien.recognition.compare import UNCALIBRATED
@@ -47,7 +47,8 @@ def rule_words(calibration: Calibration | None) -> p.Html:
         p.badge("review"),
         f" reaches down to one in {review:,}: a person should look. Below that is ",
         p.badge("different"),
-        ". A face too poor to rely on is never called “same” outright; it goes to review, with the reason.",
+        ". A face too poor to rely on is never called “same” outright; it goes to review, with the reason. The "
+        "rate is an average over the people it was measured on: among people unlike them it can be higher.",
     )
 
 

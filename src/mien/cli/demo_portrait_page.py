@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from mien import pages as p
+import mien.pages as p
 from mien.bundle.calibration import Calibration
 from mien.cli.demo_parts import answer_words, footer, reasons_words, rule_words, verdict_zones
 from mien.cli.demo_portrait import Crowd, Found, Series, Trial, levels
@@ -18,9 +18,9 @@ from mien.recognition.compare import compare
 from mien.recognition.recognizer import Recognizer
 from mien.values import Floats, Pixels, rate_text
 
-THUMB, INSET = 160, 64  # pixels
-AROUND = 1.7  # times the face: what a small picture shows of it
-MOST_ALIKE = 8
+LARGE, THUMB, INSET = 450, 160, 64  # pixels
+AT_FIRST, AROUND = 3.2, 1.7  # times the face: what a picture shows of it
+MOST_ALIKE = 7
 BINS = 48
 
 
@@ -39,47 +39,46 @@ def build(recognizer: Recognizer, portrait: Found, series: Sequence[Series], cro
 
 
 def _road(recognizer: Recognizer, portrait: Found) -> p.Html:
-    faces = portrait.reading.faces
-    found = annotate(portrait.picture, faces, [f"{score:.2f}" for score in faces.scores])
     vector = portrait.reading.embeddings.vectors[0]
+    steps = p.columns(
+        _find(portrait),
+        p.part(
+            "2 · Align",
+            p.figure(_with_points(recognizer, portrait.crop), alt="the crop, with five fixed places marked"),
+            p.paragraph(
+                "The face is turned, moved and scaled until the five points lie as near as can be to five "
+                "fixed places (circles). Every face enters the network like this."
+            ),
+        ),
+        p.part(
+            "3 · Embed",
+            p.figure(_barcode(vector)),
+            p.paragraph(
+                f"A neural network turns the crop into {len(vector)} numbers, drawn here as bars. Pictures of "
+                "one person give nearly the same numbers; how nearly is called similarity, 1 at most."
+            ),
+        ),
+    )
+    return p.section("The road of a face", steps)
+
+
+def _find(portrait: Found) -> p.Html:
+    faces = portrait.reading.faces
+    large = cv2.resize(portrait.picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    found = around(annotate(large, faces.scaled((2, 2))), faces.boxes[0] * 2, AT_FIRST, LARGE)
     x1, _, x2, _ = faces.boxes[0]
-    return p.section(
-        "The road of a face",
-        p.columns(
-            p.part(
-                "1 · Find",
-                p.figure(
-                    found, "Eileen Collins, photographed by NASA. Public domain.", alt="portrait with face box"
-                ),
-                p.paragraph(
-                    f"The detector draws a box around the face ({x2 - x1:.0f} pixels wide) and puts five "
-                    f"points on eyes, nose and mouth."
-                ),
-            ),
-            p.part(
-                "2 · Align",
-                p.figure(
-                    _with_points(recognizer, portrait.crop), alt="the aligned crop with its reference points"
-                ),
-                p.paragraph(
-                    "The face is turned, moved and scaled until the five points lie as near as can be to five "
-                    "fixed places (circles). Every face enters the network like this."
-                ),
-            ),
-            p.part(
-                "3 · Embed",
-                p.figure(_barcode(vector), alt=""),
-                p.paragraph(
-                    f"A neural network turns the crop into {len(vector)} numbers, drawn here as bars. "
-                    "Pictures of one person give nearly the same numbers; how nearly is called similarity, 1 at most."
-                ),
-            ),
+    return p.part(
+        "1 · Find",
+        p.figure(found, "Eileen Collins, photographed by NASA. Public domain.", alt="portrait with a box"),
+        p.paragraph(
+            f"The detector draws a box around the face ({x2 - x1:.0f} pixels wide) and puts five points on "
+            "eyes, nose and mouth."
         ),
     )
 
 
 def _with_points(recognizer: Recognizer, crop: Pixels) -> Pixels:
-    scale = max(1, 450 // crop.shape[1])
+    scale = max(1, LARGE // crop.shape[1])
     large = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     for x, y in recognizer.aligner.reference.points:
         centre = (round((x + 0.5) * scale), round((y + 0.5) * scale))
@@ -116,9 +115,10 @@ def _stress(calibration: Calibration | None, portrait: Found, series: Series) ->
     figures = [_trial(portrait.picture, box, series.stress, trial, calibration) for trial in series.trials]
     return p.part(
         series.stress.name,
-        p.paragraph(series.stress.says),
-        p.gallery(*figures),
-        _curve(calibration, series),
+        p.beside(
+            p.join([p.paragraph(series.stress.says), _curve(calibration, series)]),
+            p.gallery(*figures),
+        ),
     )
 
 
@@ -142,17 +142,17 @@ def _trial(
     )
 
 
-def around(pixels: Pixels, box: Floats) -> Pixels:
-    """A small square picture of a face and its surroundings; outside the picture it is grey."""
+def around(pixels: Pixels, box: Floats, reach: float = AROUND, size: int = THUMB) -> Pixels:
+    """A square of a picture, `reach` times as wide as the face in it; what lies outside is grey."""
     x1, y1, x2, y2 = (float(v) for v in box)
-    side = AROUND * max(x2 - x1, y2 - y1)
-    scale = THUMB / side
-    left, top = (x1 + x2 - side) / 2, (y1 + y2 - side) / 2
+    side = reach * max(x2 - x1, y2 - y1)
+    scale = size / side
+    height, width = pixels.shape[:2]
+    left = min(max((x1 + x2 - side) / 2, 0), max(width - side, 0))
+    top = min(max((y1 + y2 - side) / 2, 0), max(height - side, 0))
     matrix = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
     way = cv2.INTER_NEAREST if scale > 2 else cv2.INTER_LINEAR
-    return cv2.warpAffine(pixels, matrix, (THUMB, THUMB), flags=way, borderValue=(128, 128, 128)).astype(
-        np.uint8
-    )
+    return cv2.warpAffine(pixels, matrix, (size, size), flags=way, borderValue=(128, 128, 128)).astype(np.uint8)
 
 
 def _curve(calibration: Calibration | None, series: Series) -> p.Html:
@@ -184,10 +184,9 @@ def _strangers(calibration: Calibration | None, crowd: Crowd) -> p.Html:
     return p.section(
         "And strangers?",
         p.paragraph(
-            f"scikit-image also carries {crowd.shown} small faces of different people, 25 pixels wide. "
-            f"Enlarged eight times, {len(crowd.faces)} of them are found, but little is left in them to tell people "
-            f"apart: "
-            f"{len(crowd.faces) - good} are marked ",
+            f"scikit-image also carries {crowd.shown} faces, nearly all of different people, 25 pixels wide. "
+            f"Enlarged eight times, {len(crowd.faces)} of them are found, but little is left in them to tell "
+            f"people apart: {len(crowd.faces) - good} are marked ",
             p.badge("low quality"),
             ". This is why a quality gate stands before every verdict.",
         ),
@@ -211,7 +210,13 @@ def _gate(crowd: Crowd) -> list[p.Html]:
         return []
     pairs = len(crowd.similarity)
     rows = [
-        (f"{rate_text(rate)}", f"{rate * pairs:.1f}", count, _times(count, rate * pairs), crowd.gated[rate])
+        (
+            f"{rate_text(rate)}",
+            f"{rate * pairs:.1f}",
+            str(count),
+            _times(count, rate * pairs),
+            str(crowd.gated[rate]),
+        )
         for rate, count in crowd.passing.items()
     ]
     promise = (

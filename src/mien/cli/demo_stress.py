@@ -46,9 +46,9 @@ def turned(pixels: Pixels, box: Floats, degrees: float) -> Pixels:
     return _uint8(cv2.warpAffine(pixels, matrix, pixels.shape[1::-1], borderValue=GREY))
 
 
-def darkened(pixels: Pixels, box: Floats, stops: float) -> Pixels:
-    """Each stop halves the numbers of the file, which stay whole numbers."""
-    return _uint8(pixels * 0.5**stops)
+def darkened(pixels: Pixels, box: Floats, percent: float) -> Pixels:
+    """So much of the brightness left; the numbers of the file stay whole."""
+    return _uint8(pixels * (percent / 100))
 
 
 def compressed(pixels: Pixels, box: Floats, quality: float) -> Pixels:
@@ -96,9 +96,9 @@ STRESSES = (
     ),
     Stress(
         "Rotation",
-        "The camera held askew. The detector knows upright faces; what it finds is turned upright before it "
-        "is compared, so similarity hardly suffers. With --any-rotation it also finds the rest, at four "
-        "times the cost.",
+        "The camera held askew. A face that is found is turned upright before it is compared, so a tilt costs "
+        "little. But detectors learn on upright faces: on its side or head they find none, or take something "
+        "else for one. With --any-rotation they look four times, and find these too.",
         "turned by (degrees)",
         "°",
         tuple(range(0, 360, 30)),
@@ -106,11 +106,12 @@ STRESSES = (
     ),
     Stress(
         "Darkness",
-        "Too little light: each stop halves the brightness, and 8 bits a pixel leave less and less to see.",
-        "stops darker",
-        " stops",
-        (0, 1, 2, 3, 4, 5, 6),
+        "Too little light: the numbers of the file shrink, stay whole, and leave less and less to see.",
+        "brightness left (percent)",
+        " %",
+        (100, 50, 25, 12, 6, 4, 2, 1),
         darkened,
+        log=True,
     ),
     Stress(
         "JPEG",
@@ -133,7 +134,7 @@ STRESSES = (
         "Further and further away: the whole picture shrinks until the face is so many pixels wide.",
         "face width (pixels)",
         " px",
-        (96, 64, 48, 40, 32, 24, 16, 12),
+        (90, 64, 48, 40, 32, 24, 16, 12),
         shrunk,
         log=True,
     ),
