@@ -48,11 +48,11 @@ def _measure_file(bundle: Bundle, file: str) -> list[Golden]:
     step = bundle.card.input.stride
     height, width = (side or -(-SIDE // step) * step for side in session.sides)
     outputs = session(pattern((height, width))[None])
-    return [
-        Golden(file=file, size=(height, width), output=number, values=_first(output))
-        for number, output in enumerate(outputs[:MOST_OUTPUTS])
-        if output.size
-    ]
+    kept = [(number, _first(output)) for number, output in enumerate(outputs[:MOST_OUTPUTS]) if output.size]
+    try:
+        return [Golden(file=file, size=(height, width), output=n, values=values) for n, values in kept]
+    except ValueError as error:
+        raise BundleError(f"{bundle.folder / file}: this graph cannot prove itself ({error})") from error
 
 
 def _first(output: Floats) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from mien.errors import GraphError
 
 MAX_DEPTH = 32
+MAX_TAG = (1 << 32) - 1  # engines drop the bits above, and would see another field than is seen here
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
 
@@ -54,6 +55,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
+        if tag > MAX_TAG:
+            raise ValueError("a field number beyond 32 bits")
         number, wire = tag >> 3, tag & 7
         if wire == VARINT:
             value, at = _varint(message, at)

@@ -72,6 +72,8 @@ def _session_options(runtime: Runtime) -> ort.SessionOptions:
     options.intra_op_num_threads = runtime.threads
     options.inter_op_num_threads = 1
     options.log_severity_level = SILENT
+    # Bytes that pass for an ONNX graph must not be taken for ONNX Runtime's own format.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(runtime.spinning)))
     return options
 
