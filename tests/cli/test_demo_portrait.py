@@ -180,3 +180,9 @@ def test_a_small_picture_shows_the_face_and_keeps_within_the_picture() -> None:
     corner = around(pixels, np.array([0, 0, 20, 20], np.float32), 2, 40)
     assert (corner == 0).all()  # nothing from outside, which would be grey
     assert (around(pixels, np.array([0, 0, 100, 100], np.float32), 2, 40)[-1] == 128).all()
+
+
+def test_without_a_calibration_the_summary_says_how_far_the_face_is_found() -> None:
+    bare = study.Comparison(0.9, "uncalibrated", 1e-3, None)
+    trials = [study.Trial(s, np.zeros((1, 1, 3), np.uint8), None, a) for s, a in ((0, bare), (1, None))]
+    assert study.Series(STRESS["Noise"], trials).summary() == ("Noise", "found up to 0", "no face found at 1")

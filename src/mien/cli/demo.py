@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Your own photographs; without it, a portrait.")
+        Path | None, typer.Argument(metavar="FOLDER", help="Your own photographs; without it, a portrait.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("mien-demo.html"),
     bundle: o.BundleOption = o.DEFAULT_BUNDLE,
@@ -78,7 +78,7 @@ def _portrait(recognizer: Recognizer, out: Path, *, quiet: bool) -> dict[str, An
     crowd = study.read_strangers(recognizer)
     write(out, build(recognizer, portrait, series, crowd))
     if not quiet:
-        print_table(("a portrait, after", "verdict", "then"), [each.summary() for each in series])
+        print_table(("a portrait, after", "holds", "then"), [each.summary() for each in series])
         print(f"\n{crowd.summary()}")
     return study.as_json(series, crowd)
 

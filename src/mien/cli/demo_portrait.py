@@ -62,8 +62,9 @@ class Series:
         first = self.trials[0].outcome
         held = list(takewhile(lambda trial: trial.outcome == first, self.trials))
         rest = self.trials[len(held) :]
+        word = "found" if first == "uncalibrated" else first
         then = f"{rest[0].outcome} at {self.stress.words(rest[0].strength)}" if rest else "–"
-        return self.stress.name, f"{first} up to {self.stress.words(held[-1].strength)}", then
+        return self.stress.name, f"{word} up to {self.stress.words(held[-1].strength)}", then
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -105,7 +105,7 @@ def _stresses(calibration: Calibration | None, portrait: Found, series: Sequence
             "network saw."
         ),
         rule_words(calibration),
-        p.table(("what was done", "verdict", "then"), rows),
+        p.table(("what was done", "holds", "then"), rows),
         *(_stress(calibration, portrait, each) for each in series),
     )
 

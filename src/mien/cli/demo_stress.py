@@ -134,7 +134,7 @@ STRESSES = (
         "Further and further away: the whole picture shrinks until the face is so many pixels wide.",
         "face width (pixels)",
         " px",
-        (90, 64, 48, 40, 32, 24, 16, 12),
+        (80, 64, 48, 40, 32, 24, 16, 12),
         shrunk,
         log=True,
     ),
