@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import resource
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
 
 class Measured(TypedDict, total=False):
-    """value: in the unit of the group. faces: found on the way, so that contenders' work can be compared.
+    """value: in the unit of the group. cpu_ms: of all cores together, for one picture.
 
-    marks: MB held at even steps of a long run.
+    faces: found on the way, so that the work can be compared. marks: MB held at even steps of a long run.
     """
 
     value: float
+    cpu_ms: float
     faces: int
     marks: list[float]
     peak_mb: float
+
+
+def rated(work: Callable[[], int], pictures: int) -> Measured:
+    """Pictures a second, and the processor time of each, of `work`, which returns how many faces it found."""
+    wall, processor = time.perf_counter(), time.process_time()
+    faces = work()
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    return {"value": pictures / wall, "cpu_ms": 1000 * processor / pictures, "faces": faces}
 
 
 def peak_mb() -> float:

@@ -10,6 +10,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 from clock import Measured
 from groups import Group, Limit, Target
@@ -22,11 +23,11 @@ Results = Mapping[str, Sequence[Measured]]  # by contender, one a round
 
 
 def table(group: Group, results: Results) -> list[str]:
-    """A Markdown table: the median of the rounds, their spread, the ratio to the reference, memory, faces.
+    """A Markdown table: the median of the rounds, their spread, our ratio, processor time, peak memory.
 
     Columns that no contender fills are left out.
     """
-    titles = ["", group.unit, "rounds", f"{group.reference} is × as fast", "peak MB", "faces"]
+    titles = ["", group.unit, "rounds", f"{group.reference} is × as fast", "CPU ms", "peak MB", "faces"]
     rows = [_row(group, contender.name, results) for contender in group.contenders]
     shown = [i for i, title in enumerate(titles) if not title or any(row[i] for row in rows)]
     lines = [titles, ["---"] + ["---:"] * (len(titles) - 1), *rows]
@@ -69,7 +70,7 @@ def number(value: float) -> str:
 def _row(group: Group, name: str, results: Results) -> list[str]:
     rounds = results.get(name)
     if not rounds:
-        return [name, "not measured", "", "", "", ""]
+        return [name, "not measured", *[""] * 5]
     values = [each["value"] for each in rounds]
     ours = results.get(group.reference)
     return [
@@ -77,6 +78,7 @@ def _row(group: Group, name: str, results: Results) -> list[str]:
         number(median(values)),
         f"{number(min(values))}–{number(max(values))}",
         f"{_ratio(group, _middle(ours), median(values)):.2f}" if ours else "",
+        number(_middle(rounds, "cpu_ms")) if "cpu_ms" in rounds[0] else "",
         f"{max(each['peak_mb'] for each in rounds):.0f}",
         str(rounds[0].get("faces", "")),
     ]
@@ -106,8 +108,8 @@ def _ratio(group: Group, ours: float, theirs: float) -> float:
     return ours / theirs if group.better == "more" else theirs / ours
 
 
-def _middle(rounds: Sequence[Measured]) -> float:
-    return median(each["value"] for each in rounds)
+def _middle(rounds: Sequence[Measured], key: Literal["value", "cpu_ms"] = "value") -> float:
+    return median(each[key] for each in rounds)
 
 
 def _processor() -> str:

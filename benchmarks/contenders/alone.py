@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from statistics import median
 from unittest.mock import patch
 
-from clock import Measured
+from clock import Measured, rated
 
 from mien.bundle.engines.onnxruntime import OnnxRuntime
 from mien.bundle.runtime import Runtime, available_cores
@@ -93,11 +93,16 @@ def _replayed(calls: Sequence[Call], recorded: int, wanted: int, workers: int) -
     _run(iter(calls[: len(calls) // 4]))
     times = max(1, round(wanted / recorded))
     shared = iter([call for _ in range(times) for call in calls])  # next() on a list's iterator is atomic
-    start = time.perf_counter()
-    with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(_run, shared) for _ in range(workers)]:
-            done.result()
-    return {"value": times * recorded / (time.perf_counter() - start)}
+
+    def work() -> int:
+        with ThreadPoolExecutor(workers) as pool:
+            for done in [pool.submit(_run, shared) for _ in range(workers)]:
+                done.result()
+        return 0
+
+    measured = rated(work, times * recorded)
+    del measured["faces"]
+    return measured
 
 
 def _run(calls: Iterator[Call]) -> float:

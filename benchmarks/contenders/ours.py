@@ -8,7 +8,7 @@ from functools import partial
 from statistics import median
 
 import numpy as np
-from clock import Measured, peak_mb, rss_mb
+from clock import Measured, peak_mb, rated, rss_mb
 
 from mien.bundle.catalog import find_bundle
 from mien.bundle.runtime import Runtime, available_cores
@@ -23,9 +23,7 @@ def read(pictures: Sequence[str], bundle: str, detector: str) -> Measured:
     """Images a second, end to end from files: `read_many`."""
     recognizer = Recognizer.load(bundle, detector)
     _faces(recognizer, pictures[:WARM])
-    start = time.perf_counter()
-    faces = _faces(recognizer, pictures)
-    return {"value": len(pictures) / (time.perf_counter() - start), "faces": faces}
+    return rated(lambda: _faces(recognizer, pictures), len(pictures))
 
 
 def latency(pictures: Sequence[str], bundle: str, detector: str) -> Measured:
