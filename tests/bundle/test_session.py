@@ -124,6 +124,8 @@ def test_names_and_sides(opened: Opening) -> None:
         (means((2, 3, "h", "w")), {"batch": 3}),
         (identity(("n", "h", "w", 3)), {"size": (6, 7)}),
         (identity(("n", 3, "h")), {}),
+        (means(("n", 3, 2**31 - 1, "w")), {}),
+        (means((5000, 3, "h", "w")), {}),
     ],
 )
 def test_a_graph_that_does_not_fit_its_card(opened: Opening, graph: bytes, changes: dict[str, Any]) -> None:
@@ -134,6 +136,12 @@ def test_a_graph_that_does_not_fit_its_card(opened: Opening, graph: bytes, chang
 def test_a_picture_of_a_size_that_the_graph_does_not_take(opened: Opening) -> None:
     with pytest.raises(GraphError, match=r"failed on a batch of shape \(2, 3, 5, 7\)"):
         opened(identity(("n", 3, 6, 6)))(pictures())
+
+
+def test_a_batch_that_no_memory_holds(opened: Opening) -> None:
+    session = opened(means((4096, 3, "h", "w")))
+    with pytest.raises(GraphError, match="do not fit into memory"):
+        session(pictures(1, 500, 500))
 
 
 def test_files_are_held_against_the_card(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_another_dimension_than_the_card_promises(embedder: Embedding) -> None:
         run(crops(2))
 
 
-@pytest.mark.parametrize("bias", [0.0, np.nan, np.inf])
+@pytest.mark.parametrize("bias", [0.0, np.nan, np.inf, 1e30])
 def test_vectors_that_point_nowhere_are_refused(embedder: Embedding, bias: float) -> None:
     from graphs import graph_of, serialised
 

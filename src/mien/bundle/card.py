@@ -14,6 +14,7 @@ from mien.errors import CardError
 FORMAT = 1
 MAX_BYTES = 1 << 20
 MAX_SIDE = 8192
+MAX_BATCH = 4096
 CHANNELS = {"RGB": 3, "BGR": 3, "grey": 1, "infrared": 1, "depth": 1}
 DIGEST = re.compile(r"[0-9a-f]{64}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -64,7 +65,9 @@ class Input(Part, frozen=True, kw_only=True):
         _require(all(self.scale), "input: a scale of 0 would erase the picture")
         _require(all(1 <= side <= MAX_SIDE for side in self.size or ()), f"input: sides are 1 to {MAX_SIDE}")
         _require(1 <= self.stride <= 1024, "input: stride is 1 to 1024")
-        _require(self.batch is None or 1 <= self.batch <= 4096, "input: batch is 1 to 4096, or null")
+        _require(
+            self.batch is None or 1 <= self.batch <= MAX_BATCH, f"input: batch is 1 to {MAX_BATCH}, or null"
+        )
 
 
 class Reference(Part, frozen=True, kw_only=True):

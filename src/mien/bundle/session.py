@@ -6,12 +6,14 @@ import cv2
 import numpy as np
 
 from mien.bundle.bundle import Bundle
-from mien.bundle.card import CHANNELS, Input
+from mien.bundle.card import CHANNELS, MAX_BATCH, MAX_SIDE, Input
 from mien.bundle.engines import open_engine
 from mien.bundle.graph import require_self_contained
 from mien.bundle.runtime import Runtime
 from mien.errors import GraphError, InputError
 from mien.values import Floats, Pixels
+
+MOST_PADDING = 1 << 30  # bytes added to fill a graph's fixed batch
 
 
 class Session:
@@ -53,6 +55,8 @@ class Session:
         missing = (self._batch or len(batch)) - len(batch)
         if not missing:
             return self._engine.run(batch)
+        if missing * batch[0].nbytes > MOST_PADDING:
+            raise GraphError(f"batches of {self._batch} pictures of {batch.shape[1:]} do not fit into memory")
         padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
         return [output[: len(batch)] for output in self._engine.run(padded)]
 
@@ -88,5 +92,7 @@ def _require_fit(spec: Input, shape: tuple[int | None, ...], where: str) -> None
     sides: tuple[int | None, ...] = spec.size or (None, None)
     wanted = (spec.batch, channels, *sides) if spec.layout == "NCHW" else (spec.batch, *sides, channels)
     fits = len(shape) == 4 and all(h is None or w is None or h == w for h, w in zip(shape, wanted, strict=True))
-    if not fits:
+    most = (MAX_BATCH, MAX_SIDE, MAX_SIDE, MAX_SIDE)
+    bounded = all(have is None or 0 < have <= limit for have, limit in zip(shape, most, strict=False))
+    if not (fits and bounded):
         raise GraphError(f"{where}: the graph takes {shape}, its card says {wanted}")

@@ -42,7 +42,8 @@ class Embedder:
         step = BATCH // 2 if self._mirror else BATCH
         for start in range(0, len(crops), step):
             raw[start : start + step] = self._run(crops[start : start + step])
-        norms = np.linalg.norm(raw, axis=1)
+        with np.errstate(over="ignore"):  # too long for a float: refused below
+            norms = np.linalg.norm(raw, axis=1)
         # Not "norms < SHORTEST": that would let NaN through.
         if not np.all((norms >= SHORTEST) & np.isfinite(norms)):
             raise GraphError(f"{self._where}: the model returned a vector that is empty or not finite")
