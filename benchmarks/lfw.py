@@ -122,21 +122,21 @@ class Pairs:
         return float((accepted[all_of > 0] / all_of[all_of > 0]).mean())
 
 
-def threshold_at(pairs: Pairs, rate: float, weights: Array) -> float:
-    """The lowest score at which the averaged FMR is still within `rate`."""
+def thresholds_at(pairs: Pairs, rates: tuple[float, ...], weights: Array) -> list[float]:
+    """For each rate, the lowest score at which the FMR averaged over people is still within it."""
     above = np.cumsum(pairs.impostor_shares(weights))
-    last = int(np.searchsorted(above, rate * (1 + 1e-9), side="right"))
-    return float(pairs.scores[min(max(last - 1, 0), len(pairs.scores) - 1)])
+    last = np.searchsorted(above, np.array(rates) * (1 + 1e-9), side="right") - 1
+    return [float(pairs.scores[min(max(int(at), 0), len(pairs.scores) - 1)]) for at in last]
 
 
-def intervals(pairs: Pairs, rates: tuple[float, ...], people: int) -> dict[float, tuple[float, float]]:
+def intervals(pairs: Pairs, rates: tuple[float, ...], people: int) -> list[tuple[float, float]]:
     generator = np.random.default_rng(0)
     drawn = []
     for _ in range(RESAMPLES):
         weights = generator.multinomial(people, np.full(people, 1 / people)).astype(float)
-        drawn.append([threshold_at(pairs, rate, weights) for rate in rates])
+        drawn.append(thresholds_at(pairs, rates, weights))
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-    return {rate: (float(a), float(b)) for rate, a, b in zip(rates, low, high, strict=True)}
+    return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
 
 
 def main() -> None:
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("pairs", type=Path)
     parser.add_argument("--bundle", default="dlib-resnet")
     parser.add_argument("--detector", default="mtcnn")
-    parser.add_argument("--calibrate", type=Path)
+    parser.add_argument("--calibrate", type=Path, metavar="FOLDER", help="write ALIGNER-DIGEST.json there")
     parser.add_argument("--data", default="3,380 pictures of LFW (deep-funneled), one folder a person")
     args = parser.parse_args()
     recognizer = Recognizer.load(args.bundle, args.detector)
@@ -160,28 +160,27 @@ def main() -> None:
     genuine = Pairs.of(study, genuine=True)
     impostor = Pairs.of(study, genuine=False)
     even = np.ones(people)
-    thresholds = {rate: threshold_at(impostor, rate, even) for rate in RATES}
-    for rate, threshold in thresholds.items():
-        pooled = float((genuine.scores >= impostor.scores[max(int(rate * len(impostor.scores)) - 1, 0)]).mean())
+    thresholds = thresholds_at(impostor, RATES, even)
+    for rate, threshold in zip(RATES, thresholds, strict=True):
+        pooled = impostor.scores[max(int(rate * len(impostor.scores)) - 1, 0)]
         print(
             f"FMR {rate:.0e}: threshold {threshold:.4f}  TAR {100 * genuine.tar(threshold):.1f} % per person, "
-            f"{100 * pooled:.1f} % over pairs"
+            f"{100 * float((genuine.scores >= pooled).mean()):.1f} % over pairs"
         )
     if args.calibrate:
-        bounds = intervals(impostor, RATES, people)
+        # The resampled thresholds lie in the upper tail; the rates count from all pairs all the same.
+        tail = Pairs.of(study, genuine=False, at_least=thresholds[0] - 0.05)
+        rows = zip(RATES, thresholds, intervals(tail, RATES, people), strict=True)
         calibration = Calibration(
             bundle=recognizer.bundle.digest,
             aligner=recognizer.aligner.digest,
             thresholds=tuple(
                 Threshold(
-                    fmr=rate,
-                    similarity=round(t, 5),
-                    low=round(min(bounds[rate][0], t), 5),
-                    high=round(max(bounds[rate][1], t), 5),
+                    fmr=rate, similarity=round(t, 5), low=round(min(low, t), 5), high=round(max(high, t), 5)
                 )
-                for rate, t in thresholds.items()
+                for rate, t, (low, high) in rows
             ),
-            tar=tuple(round(genuine.tar(t), 5) for t in thresholds.values()),
+            tar=tuple(round(genuine.tar(t), 5) for t in thresholds),
             people=people,
             genuine_pairs=len(genuine.scores),
             impostor_pairs=len(impostor.scores),
@@ -189,9 +188,10 @@ def main() -> None:
             date=datetime.date.today().isoformat(),
             method=f"benchmarks/lfw.py: all pairs, averaged per person; {RESAMPLES} bootstraps over people",
         )
-        args.calibrate.parent.mkdir(parents=True, exist_ok=True)
-        args.calibrate.write_bytes(encode_calibration(calibration))
-        print("wrote", args.calibrate)
+        args.calibrate.mkdir(parents=True, exist_ok=True)
+        path = args.calibrate / f"{calibration.aligner}.json"
+        path.write_bytes(encode_calibration(calibration))
+        print("wrote", path)
 
 
 if __name__ == "__main__":

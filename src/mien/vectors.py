@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import InputError
+from mien.files import write_whole
 from mien.values import Embeddings, Floats, Reading, frozen_array
 
 FORMAT = 1
@@ -66,27 +68,20 @@ class VectorFile:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file, whole or not at all. Read it anywhere with `numpy.load`; nothing in it is pickled."""
-        target = Path(path)
-        scratch = target.with_name(f".{target.name}.part")
         own = {name: getattr(self, name) for name in ("boxes", "landmarks", "scores", "quality")}
-        try:
-            with scratch.open("wb") as stream:
-                np.savez(
-                    stream,
-                    format=np.array(FORMAT),
-                    vectors=self.embeddings.vectors,
-                    norms=self.embeddings.norms,
-                    bundle=np.array(self.embeddings.bundle),
-                    aligner=np.array(self.embeddings.aligner),
-                    names=np.array(self.names, dtype=np.str_),
-                    sha256=np.array(self.sha256, dtype=np.str_),
-                    **own,
-                )
-            scratch.replace(target)
-        except OSError as error:
-            raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
-        finally:
-            scratch.unlink(missing_ok=True)
+        stream = io.BytesIO()
+        np.savez(
+            stream,
+            format=np.array(FORMAT),
+            vectors=self.embeddings.vectors,
+            norms=self.embeddings.norms,
+            bundle=np.array(self.embeddings.bundle),
+            aligner=np.array(self.embeddings.aligner),
+            names=np.array(self.names, dtype=np.str_),
+            sha256=np.array(self.sha256, dtype=np.str_),
+            **own,
+        )
+        write_whole(path, stream.getvalue())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -15,6 +15,7 @@ from typing import Self
 from mien.bundle.calibration import Calibration, decode_calibration, encode_calibration
 from mien.bundle.card import MAX_BYTES, AnyCard, decode_card, encode_card
 from mien.errors import BundleError, CardError, DigestError
+from mien.files import write_whole
 
 MAX_FILE_BYTES = 2 << 30
 
@@ -123,12 +124,7 @@ class Bundle:
         path = self.folder / "calibrations" / f"{calibration.aligner}.json"
         with _writing(path):
             path.parent.mkdir(exist_ok=True)
-            # A name of its own: several processes may add the same calibration on first use.
-            handle, scratch = tempfile.mkstemp(prefix=f".{path.stem[:12]}-", dir=path.parent)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(encode_calibration(calibration))
-            Path(scratch).chmod(0o644)
-            Path(scratch).replace(path)
+        write_whole(path, encode_calibration(calibration))
         return path
 
 

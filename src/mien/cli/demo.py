@@ -69,9 +69,9 @@ def _checked(folder: Path | None, out: Path) -> list[Path]:
 
 
 def _portrait(recognizer: Recognizer, out: Path, *, quiet: bool) -> dict[str, Any]:
-    from mien.cli import demo_portrait as study
-    from mien.cli.demo_portrait_page import build
-    from mien.pages import write
+    from mien.demo import portrait as study
+    from mien.demo.portrait_page import build
+    from mien.pages.page import write
 
     portrait = study.read_portrait(recognizer)
     series = study.try_stresses(recognizer, portrait)
@@ -86,9 +86,9 @@ def _portrait(recognizer: Recognizer, out: Path, *, quiet: bool) -> dict[str, An
 def _folder(
     recognizer: Recognizer, folder: Path, files: list[Path], out: Path, *, quiet: bool
 ) -> dict[str, Any]:
-    from mien.cli.demo_album import read_album
-    from mien.cli.demo_album_page import build
-    from mien.pages import write
+    from mien.demo.album import read_album
+    from mien.demo.album_page import build
+    from mien.pages.page import write
 
     album = read_album(recognizer, folder, files)
     write(out, build(recognizer, folder, album))

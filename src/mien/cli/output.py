@@ -1,17 +1,14 @@
-"""What the verbs share in answering: exit codes, JSON lines, tables, progress."""
+"""What the verbs share in answering: exit codes, JSON lines, tables."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
-
-T = TypeVar("T")
 
 YES, NO, BAD_INPUT, REVIEW = 0, 1, 2, 3
 
@@ -34,11 +31,3 @@ def print_table(headers: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
 def complain(line: str) -> None:
     """One line on standard error."""
     print(f"mien: {line}", file=sys.stderr)
-
-
-def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """The items, with a bar on standard error while they pass; silent where that is no terminal."""
-    console = Console(stderr=True)
-    return iter(
-        track(items, what, total=total, console=console, transient=True, disable=not console.is_terminal)
-    )

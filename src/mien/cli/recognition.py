@@ -9,9 +9,10 @@ import typer
 
 from mien.bundle.calibration import DEFAULT_FMR
 from mien.cli import options as o
-from mien.cli.output import BAD_INPUT, NO, REVIEW, YES, complain, print_json, print_table, progress
+from mien.cli.output import BAD_INPUT, NO, REVIEW, YES, complain, print_json, print_table
 from mien.errors import FaceCountError, InputError
 from mien.images import find_pictures, load, save
+from mien.progress import progress
 from mien.values import Comparison, Crops, Failure, Reading, rate_text
 from mien.vectors import VectorFile
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-import mien.pages as p
+import mien.pages.page as p
 from mien.bundle.calibration import DEFAULT_FMR, REVIEW_FACTOR, Calibration
-from mien.plots import Axis, Layer, Zone
+from mien.pages.plots import Axis, Layer, Zone
 from mien.recognition.compare import UNCALIBRATED
 from mien.recognition.recognizer import Recognizer
 from mien.values import Comparison, Embeddings, Reading, rate_text

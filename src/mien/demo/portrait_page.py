@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-import mien.pages as p
+import mien.pages.page as p
 from mien.bundle.calibration import Calibration
-from mien.cli.demo_parts import answer_words, footer, reasons_words, rule_words, verdict_zones
-from mien.cli.demo_portrait import Crowd, Found, Series, Trial, levels
-from mien.cli.demo_stress import Stress
+from mien.demo.parts import answer_words, footer, reasons_words, rule_words, verdict_zones
+from mien.demo.portrait import Crowd, Found, Series, Trial, levels
+from mien.demo.stress import Stress
 from mien.draw import annotate
-from mien.plots import Axis, Bars, Line, plot
+from mien.pages.plots import Axis, Bars, Line, plot
 from mien.recognition.compare import compare
 from mien.recognition.recognizer import Recognizer
 from mien.values import Floats, Pixels, rate_text

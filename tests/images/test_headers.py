@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mien import headers
+from mien.images import headers
 from mien.errors import ImageError
 
 PARSERS = {

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mien.bundle.calibration import Calibration, Threshold
-from mien.cli.demo_album import Face, grouped, nearest, read_album
-from mien.cli.demo_album_page import build
+from mien.demo.album import Face, grouped, nearest, read_album
+from mien.demo.album_page import build
 from mien.images import save
 from mien.recognition.recognizer import Recognizer
 from mien.values import Embeddings, Faces, Pixels, Quality, Reading
@@ -61,7 +61,7 @@ def test_a_poor_face_joins_no_group() -> None:
 
 
 def test_large_groups_need_no_more_than_a_moment_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mien.cli.demo_album.ROWS", 2)
+    monkeypatch.setattr("mien.demo.album.ROWS", 2)
     faces = [face(str(i), 10 * i) for i in range(12)]
     assert grouped(faces, calibration()) == [list(range(12))]
     assert [answers[0][0] for answers in nearest(faces, calibration())][:2] == [1, 0]

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle.calibration import DEFAULT_FMR, Calibration
-from mien.cli.demo_parts import together
-from mien.cli.output import progress
+from mien.demo.parts import together
 from mien.images import encode_jpeg
+from mien.progress import progress
 from mien.recognition.compare import compare, similarities
 from mien.recognition.recognizer import Recognizer
 from mien.values import Comparison, Embeddings, Failure, Floats, Pixels, Reading

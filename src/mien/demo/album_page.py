@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-import mien.pages as p
+import mien.pages.page as p
 from mien.bundle.calibration import Calibration
-from mien.cli.demo_album import Album, Face
-from mien.cli.demo_parts import answer_words, footer, rule_words, together
-from mien.plots import matrix
+from mien.demo.album import Album, Face
+from mien.demo.parts import answer_words, footer, rule_words, together
+from mien.pages.plots import matrix
 from mien.recognition.compare import similarities
 from mien.recognition.recognizer import Recognizer
 

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from mien.pages import Html, join, tag
+from mien.pages.page import Html, join, tag
 from mien.values import Floats, rate_text
 
 WIDTH, HEIGHT = 480, 270  # of a plot, and its margins
@@ -222,7 +222,7 @@ def _legend(layers: Sequence[Line | Bars], colours: dict[int, str]) -> Html:
 def matrix(values: Floats, names: Sequence[str], low: float, high: float, ids: Sequence[str] = ()) -> Html:
     """A square of (n,n) values, paper at `low` and below, full colour at `high`; the pointer reads each.
 
-    ids: pictures that the page defines (`mien.pages.define`), shown along both edges.
+    ids: pictures that the page defines (`mien.pages.page.define`), shown along both edges.
     """
     n, edge = len(names), 1 if ids else 0
     shades = np.clip((values - low) / (high - low), 0, 1)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from mien.bundle.calibration import Calibration, Threshold
-from mien.cli import demo_portrait as study
-from mien.cli.demo_parts import rate_words, rule_words
-from mien.cli.demo_portrait_page import around, build
-from mien.cli.demo_stress import STRESSES, covered, darkened, noisy, shrunk, turned
+from mien.demo import portrait as study
+from mien.demo.parts import rate_words, rule_words
+from mien.demo.portrait_page import around, build
+from mien.demo.stress import STRESSES, covered, darkened, noisy, shrunk, turned
 from mien.errors import FaceCountError, MissingExtraError
 from mien.recognition.recognizer import Recognizer
 from mien.values import Pixels

@@ -9,7 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Bars, Level, Line, Zone, matrix, plot
+from mien.pages.plots import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Axis,
+    Bars,
+    Level,
+    Line,
+    Zone,
+    matrix,
+    plot,
+)
 
 X = Axis("x", 0, 10)
 Y = Axis("y", 0, 1)

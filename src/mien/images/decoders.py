@@ -27,7 +27,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from mien.errors import ImageError, MissingExtraError
-from mien.headers import (
+from mien.images.headers import (
     Size,
     exif_orientation,
     gif_size,

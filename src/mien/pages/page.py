@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mien.errors import InputError
+from mien.files import write_whole
 from mien.images import encode_jpeg
 from mien.values import Pixels
 
@@ -47,7 +47,7 @@ def join(parts: Iterable[str]) -> Html:
 
 def page(title: str, lead: str, *sections: str, footer: str = "") -> Html:
     """A whole document."""
-    style = Html(Path(__file__).with_name("pages.css").read_text("utf-8"))
+    style = Html(Path(__file__).with_name("page.css").read_text("utf-8"))
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -63,16 +63,8 @@ def page(title: str, lead: str, *sections: str, footer: str = "") -> Html:
 
 def write(path: str | os.PathLike[str], document: Html) -> None:
     """Write a page, whole or not at all. InputError where the file cannot be written."""
-    target = Path(path)
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        # A file name that is no UTF-8 reaches us with surrogates, which have no bytes of their own.
-        scratch.write_bytes(document.encode("utf-8", "replace"))
-        scratch.replace(target)
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
-    finally:
-        scratch.unlink(missing_ok=True)
+    # A file name that is no UTF-8 reaches us with surrogates, which have no bytes of their own.
+    write_whole(path, document.encode("utf-8", "replace"))
 
 
 def section(heading: str, *parts: str) -> Html:

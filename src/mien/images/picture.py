@@ -5,26 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.decoders import Opened, open_picture, require_size, rgb_on_white
-from mien.errors import ImageError, InputError, MienError, MissingExtraError
-from mien.headers import Size
+from mien.errors import ImageError, MienError, MissingExtraError
+from mien.images.decoders import Opened, open_picture, require_size, rgb_on_white
+from mien.images.headers import Size
 from mien.values import Pixels
 
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 512 * 1024 * 1024
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp"),
-    *(".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".j2k", ".heic", ".heif"),
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,133 +152,3 @@ FROM_ARRAY: dict[int, Callable[[Any], Any]] = {
     3: lambda rgb: rgb,
     4: lambda rgba: rgb_on_white(rgba),
 }
-
-
-# ── Other sizes ──
-
-
-def shrink(pixels: Pixels, longest: int) -> tuple[Pixels, tuple[float, float]]:
-    """`pixels` with the longer side at most `longest`, each new pixel the mean of those it covers.
-
-    Returns them with the factor that `Faces.scaled` takes to come back. Smaller pictures stay as they are.
-    """
-    height, width = pixels.shape[:2]
-    if longest < 1:
-        raise InputError(f"longest={longest}: at least 1 pixel is wanted")
-    if max(height, width) <= longest:
-        return pixels, (1.0, 1.0)
-    return _resized(pixels, longest / max(height, width), (longest, longest), cv2.INTER_AREA)
-
-
-def fit(pixels: Pixels, size: tuple[int, int]) -> tuple[Pixels, tuple[float, float]]:
-    """`pixels` scaled up or down onto the top left of a black canvas of `size` (height, width).
-
-    Returns the canvas and the factor that `Faces.scaled` takes to come back.
-    """
-    height, width = pixels.shape[:2]
-    scale = min(size[0] / height, size[1] / width)
-    scaled, factor = _resized(pixels, scale, size, cv2.INTER_LINEAR)
-    canvas = np.zeros((*size, 3), np.uint8)
-    canvas[: scaled.shape[0], : scaled.shape[1]] = scaled
-    return canvas, factor
-
-
-def _resized(
-    pixels: Pixels, scale: float, most: tuple[int, int], how: int
-) -> tuple[Pixels, tuple[float, float]]:
-    """`pixels` times `scale`, no larger than `most` (height, width), and the exact factor back."""
-    height, width = (
-        min(max(1, round(side * scale)), limit) for side, limit in zip(pixels.shape[:2], most, strict=True)
-    )
-    # Means over whole blocks first: four times as fast as INTER_AREA at once, and no aliasing with
-    # INTER_LINEAR. The last pixels that fill no block are left out, so that the way back is exact.
-    block = max(1, min(pixels.shape[0] // height, pixels.shape[1] // width))
-    if block > 1:
-        rows, columns = (side // block for side in pixels.shape[:2])
-        pixels = _scaled(pixels[: rows * block, : columns * block], (columns, rows), cv2.INTER_AREA)
-    factor = (block * pixels.shape[1] / width, block * pixels.shape[0] / height)
-    return _scaled(pixels, (width, height), how), factor
-
-
-def _scaled(pixels: Pixels, size: Size, how: int) -> Pixels:
-    return cv2.resize(pixels, size, interpolation=how).astype(np.uint8, copy=False)
-
-
-# ── Files ──
-
-
-def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Files as they are; of folders, every picture in them and below, by suffix, sorted, hidden ones left out.
-
-    Raises InputError where a path is missing, a folder cannot be read, or no picture is found at all.
-    """
-    wanted = [Path(path) for path in paths]
-    found = [picture for path in wanted for picture in _pictures_at(path)]
-    if wanted and not found:
-        names = ", ".join(map(str, wanted))
-        raise InputError(f"{names}: no picture there ({', '.join(SUFFIXES)} are looked for)")
-    return found
-
-
-def _pictures_at(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(_pictures_below(path))
-    if not path.exists():
-        raise InputError(f"{path}: there is no such file or folder")
-    return [path]
-
-
-def _pictures_below(folder: Path) -> Iterator[Path]:
-    seen: set[str] = set()
-    for here, folders, files in os.walk(folder, onerror=_refuse_folder, followlinks=True):
-        real = os.path.realpath(here)
-        # A link may lead back to a folder above: each is entered once.
-        folders[:] = [name for name in folders if not name.startswith(".") and real not in seen]
-        if real not in seen:
-            names = (name for name in files if not name.startswith("."))
-            yield from (Path(here, name) for name in names if Path(name).suffix.lower() in SUFFIXES)
-        seen.add(real)
-
-
-def _refuse_folder(error: OSError) -> None:
-    raise InputError(f"{error.filename}: the folder cannot be read ({error.strerror})") from error
-
-
-def encode_jpeg(pixels: Pixels, quality: int = 90) -> bytes:
-    """The bytes of a JPEG of (h,w,3) RGB `pixels`; quality 1..100."""
-    return _encoded(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))
-
-
-def encode_png(pixels: Pixels) -> bytes:
-    """The bytes of a PNG of (h,w,3) RGB `pixels`."""
-    return _encoded(".png", pixels)
-
-
-ENCODERS: dict[str, Callable[[Pixels], bytes]] = {".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".png": encode_png}
-
-
-def save(path: str | os.PathLike[str], pixels: Pixels) -> None:
-    """Write (h,w,3) RGB `pixels` as the suffix says, whole or not at all. InputError where that cannot be."""
-    target = Path(path)
-    encode = ENCODERS.get(target.suffix.lower())
-    if encode is None:
-        raise InputError(f"{target}: pictures are written as {', '.join(ENCODERS)}, by the suffix")
-    data = encode(pixels)
-    scratch = target.with_name(f".{target.name}.part")
-    try:
-        scratch.write_bytes(data)
-        scratch.replace(target)
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-def _encoded(suffix: str, pixels: Pixels, options: tuple[int, ...] = ()) -> bytes:
-    try:
-        _, data = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
-    except cv2.error as error:
-        raise ImageError(
-            f"{pixels.shape} of {pixels.dtype} cannot be written as {suffix} ({error.err})"
-        ) from error
-    return data.tobytes()

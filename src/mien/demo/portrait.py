@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle.calibration import DEFAULT_FMR, Calibration
-from mien.cli.demo_parts import together
-from mien.cli.demo_stress import STRESSES, Stress
-from mien.cli.output import progress
+from mien.demo.parts import together
+from mien.demo.stress import STRESSES, Stress
 from mien.errors import FaceCountError, MissingExtraError
+from mien.progress import progress
 from mien.recognition.compare import compare, similarities
 from mien.recognition.recognizer import Recognizer
 from mien.values import Comparison, Failure, Floats, Pixels, Reading, rate_text

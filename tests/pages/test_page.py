@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import mien.pages as p
+import mien.pages.page as p
 from mien.errors import InputError
 from mien.values import Pixels
 
@@ -178,7 +178,7 @@ def contrast(a: str, b: str) -> float:
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_text_can_be_read_by_day_and_by_night(theme: int) -> None:
-    style = Path(p.__file__).with_name("pages.css").read_text("utf-8")
+    style = Path(p.__file__).with_name("page.css").read_text("utf-8")
     colours = dict(re.findall(r"--([\w-]+): (#\w{6})", style.split(":root")[theme + 1]))
     for name in ("ink", "muted", "accent"):
         assert contrast(colours[name], colours["paper"]) >= 4.5

@@ -1,0 +1,1 @@
+"""What `mien demo` shows: a portrait under stress, or the album of a folder."""

@@ -1,0 +1,1 @@
+"""HTML pages with pictures and plots inside: one look for every wing."""
