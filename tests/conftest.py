@@ -46,3 +46,11 @@ def portrait() -> Pixels:
 def recognizer() -> Recognizer:
     """The starter road, on two threads."""
     return Recognizer.load(threads=2)
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    """Eight people with four picture files each, a folder a person: see people.py for what they are good for."""
+    from people import write_people
+
+    return write_people(tmp_path_factory.mktemp("people"))

@@ -23,13 +23,14 @@ from skimage import data
 
 from mien.values import Pixels
 
-MOST = 101
+UNSEEN = (4, 9, 13, 28, 30, 54, 76, 83, 96)  # stamps in which the starter detector does not always find a face
+MOST = 92
 SIDE = 240  # of every picture, in pixels
 FACE = 168  # of the enlarged stamp within it
 
 
 def make_people(count: int = 8, pictures: int = 4, seed: int = 0) -> dict[str, list[Pixels]]:
-    """`count` people (at most 101) by name, the astronaut first, with `pictures` of (240,240,3) uint8 RGB each."""
+    """`count` people (at most 92) by name, the astronaut first, with `pictures` of (240,240,3) uint8 each."""
     if not 1 <= count <= MOST:
         raise ValueError(f"{count} people asked for; there are 1 to {MOST}")
     rng = np.random.default_rng(seed)
@@ -59,10 +60,10 @@ def astronaut() -> Pixels:
 
 
 def stamps() -> list[Pixels]:
-    """The hundred small faces of scikit-image, enlarged and framed."""
+    """The small faces of scikit-image, enlarged and framed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its way of reading the file is one that newer NumPy warns of
-        small = data.lfw_subset()[:100]
+        small = np.delete(data.lfw_subset()[:100], UNSEEN, axis=0)
     return [framed((face * 255).clip(0, 255).astype(np.uint8)) for face in small]
 
 
