@@ -50,7 +50,7 @@ def recognizer() -> Recognizer:
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
-    """Eight people with four picture files each, a folder a person: see people.py for what they are good for."""
+    """Eight people with four picture files each, a folder a person; people.py says what they are good for."""
     from people import write_people
 
     return write_people(tmp_path_factory.mktemp("people"))
