@@ -41,7 +41,10 @@ class Study:
 
 def embed_folder(recognizer: Recognizer, folder: Path) -> Study:
     files = sorted(folder.glob("*/*.jpg"))
-    vectors, rows, people, several, names = [], {}, [], 0, {}
+    vectors: list[NDArray[np.float32]] = []
+    rows: dict[tuple[str, str], int] = {}
+    names: dict[str, int] = {}
+    people, several = [], 0
     for file, reading in zip(files, recognizer.read_many(files), strict=True):
         if isinstance(reading, Failure) or not len(reading):
             print("no face:", file.name, file=sys.stderr)
@@ -113,7 +116,8 @@ class Pairs:
         others = total - weights * self.counts  # weighted pictures of everybody else
         of_each = 1 / np.maximum(self.counts * others * weights.sum(), 1e-12)
         crossed = weights[self.first] * weights[self.second]
-        return 0.5 * crossed * (of_each[self.first] + of_each[self.second])
+        shares: Array = 0.5 * crossed * (of_each[self.first] + of_each[self.second])
+        return shares
 
     def tar(self, threshold: float) -> float:
         """The share of genuine pairs accepted, averaged per person."""

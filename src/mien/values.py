@@ -221,7 +221,8 @@ class Comparison:
     """Whether two faces are one person's.
 
     similarity: cosine, −1..1. verdict: see `mien.bundle.calibration`. fmr: the false-match rate asked
-    for; score_fmr: the rate at which strangers score this high or higher (None when uncalibrated).
+    for; score_fmr: the rate at which strangers score this high or higher, held within the ends of the
+    calibration's table (its smallest rate reads "or less"); None when uncalibrated.
     note: why there is no verdict, or what weakens it.
     """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mien.bundle.calibration import DEFAULT_FMR
+from mien.bundle.calibration import DEFAULT_FMR, Calibration
 from mien.cli import options as o
 from mien.cli.output import BAD_INPUT, NO, REVIEW, YES, complain, print_json, print_table
 from mien.errors import FaceCountError, InputError
@@ -124,7 +124,7 @@ def compare(
     if json:
         print_json(_comparison_json(answer, recognizer.bundle.digest, recognizer.aligner.digest))
     else:
-        print(_comparison_line(answer))
+        print(_comparison_line(answer, recognizer.calibration))
     raise typer.Exit(EXIT[answer.verdict])
 
 
@@ -225,9 +225,11 @@ def _comparison_json(answer: Comparison, bundle: str, aligner: str) -> dict[str,
     }
 
 
-def _comparison_line(answer: Comparison) -> str:
+def _comparison_line(answer: Comparison, calibration: Calibration | None) -> str:
     stands = f"asked: FMR {rate_text(answer.fmr)}"
-    if answer.score_fmr is not None:
-        stands += f"; strangers score this high at a rate of {rate_text(answer.score_fmr)}"
+    if calibration:
+        ends = {calibration.thresholds[-1].fmr: " or less", calibration.thresholds[0].fmr: " or more"}
+        beyond = ends.get(answer.score_fmr or 0, "")
+        stands += f"; strangers score this high at a rate of {rate_text(answer.score_fmr)}{beyond}"
     note = f"\n{answer.note}" if answer.note else ""
     return f"{answer.verdict}   similarity {answer.similarity:.3f}   ({stands}){note}"

@@ -34,6 +34,7 @@ B = TypeVar("B")
 
 SHRINK_TO = 2400  # large JPEGs are decoded at ½, ¼ or ⅛ while their longer side stays above this
 EMBED_TOGETHER = 8  # crops of several pictures that meet in one run of the embedder
+AHEAD = 8  # pictures a core that may be found ahead, so that no core waits while another embeds
 
 
 class Recognizer:
@@ -108,7 +109,7 @@ class Recognizer:
     def find_many(self, sources: Iterable[Source]) -> Iterator[Crops | Failure]:
         """`find` for many pictures: as many at a time as there are cores, order kept, memory bounded."""
         with _Pool(self.runtime.threads) as pool:
-            yield from pool.ordered(self._lane._try_find, sources)
+            yield from pool.ordered(self._lane._try_find, sources, ahead=AHEAD * self.runtime.threads)
 
     def read_many(self, sources: Iterable[Source]) -> Iterator[Reading | Failure]:
         """`read` for many pictures: as many at a time as there are cores, order kept, memory bounded.
@@ -117,8 +118,9 @@ class Recognizer:
         """
         lane = self._lane
         with _Pool(self.runtime.threads) as pool:
-            found = pool.ordered(lane._try_find, sources)
-            for readings in pool.ordered(lane._embed_group, _grouped(found)):
+            found = pool.ordered(lane._try_find, sources, ahead=AHEAD * self.runtime.threads)
+            groups = pool.ordered(lane._embed_group, _grouped(found), ahead=self.runtime.threads)
+            for readings in groups:
                 yield from readings
 
     def compare(
@@ -162,7 +164,6 @@ class _Pool:
     """Worker threads that stop early when their caller does."""
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="mien")
 
     def __enter__(self) -> Self:
@@ -171,9 +172,8 @@ class _Pool:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def ordered(self, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-        """`map`, several at a time, order kept, never far ahead of who takes the results."""
-        ahead = 4 * self._workers + EMBED_TOGETHER
+    def ordered(self, work: Callable[[A], B], items: Iterable[A], *, ahead: int) -> Iterator[B]:
+        """`map`, several at a time, order kept, at most `ahead` of who takes the results."""
         waiting: deque[Future[B]] = deque()
         source = iter(items)
         while True:
