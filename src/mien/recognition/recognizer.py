@@ -25,7 +25,7 @@ from mien.recognition.compare import compare
 from mien.recognition.detect import Detector
 from mien.recognition.embed import Embedder
 from mien.recognition.quality import measure
-from mien.values import Comparison, Crops, Embeddings, FaceChoice, Failure, Reading
+from mien.values import Comparison, Crops, Embeddings, FaceChoice, Faces, Failure, Reading
 
 Source = str | os.PathLike[str] | bytes | NDArray[np.uint8]
 BundleName = str | os.PathLike[str] | Bundle
@@ -34,6 +34,7 @@ B = TypeVar("B")
 
 SHRINK_TO = 2400  # large JPEGs are decoded at ½, ¼ or ⅛ while their longer side stays above this
 EMBED_TOGETHER = 8  # crops of several pictures that meet in one run of the embedder
+DETECT_TOGETHER = 8  # pictures in one call of the detector where models have a device of their own
 AHEAD = 8  # pictures a core that may be found ahead, so that no core waits while another embeds
 
 
@@ -87,7 +88,8 @@ class Recognizer:
 
     def find(self, source: Source) -> Crops:
         """The faces of one picture, aligned. ImageError where it cannot be read."""
-        return self._crops(load(source, shrink_to=SHRINK_TO))
+        picture = load(source, shrink_to=SHRINK_TO)
+        return self._crops(picture, self._detect([picture.pixels])[0])
 
     def embed(self, crops: Sequence[Crops]) -> list[Reading]:
         """The vectors of the faces of several pictures, in as few model runs as possible."""
@@ -109,18 +111,16 @@ class Recognizer:
     def find_many(self, sources: Iterable[Source]) -> Iterator[Crops | Failure]:
         """`find` for many pictures: as many at a time as there are cores, order kept, memory bounded."""
         with _Pool(self.runtime.threads) as pool:
-            yield from pool.ordered(self._lane._try_find, sources, ahead=AHEAD * self.runtime.threads)
+            yield from self._found(pool, sources)
 
     def read_many(self, sources: Iterable[Source]) -> Iterator[Reading | Failure]:
         """`read` for many pictures: as many at a time as there are cores, order kept, memory bounded.
 
         A picture that cannot be read gives a Failure in its place and the rest go on.
         """
-        lane = self._lane
         with _Pool(self.runtime.threads) as pool:
-            found = pool.ordered(lane._try_find, sources, ahead=AHEAD * self.runtime.threads)
-            groups = pool.ordered(lane._embed_group, _grouped(found), ahead=self.runtime.threads)
-            for readings in groups:
+            groups = _grouped(self._found(pool, sources))
+            for readings in pool.ordered(self._lane._embed_group, groups, ahead=self.runtime.threads):
                 yield from readings
 
     def compare(
@@ -138,18 +138,22 @@ class Recognizer:
         """The length of the vectors."""
         return self._embed.dimension
 
-    def _crops(self, picture: Picture) -> Crops:
-        faces = self._detect([picture.pixels])[0]
+    def _found(self, pool: _Pool, sources: Iterable[Source]) -> Iterator[Crops | Failure]:
+        together = 1 if self.runtime.on_cpu else DETECT_TOGETHER
+        ahead = AHEAD * self.runtime.threads // together + 1
+        for found in pool.ordered(self._lane._find_group, _batched(sources, together), ahead=ahead):
+            yield from found
+
+    def _crops(self, picture: Picture, faces: Faces) -> Crops:
         images = self.aligner(picture.pixels, faces.landmarks)
         full = faces.scaled(picture.factor)
         quality = measure(full, images, self.aligner.reference)
         return Crops(picture.source, picture.sha256, picture.size, full, images, quality)
 
-    def _try_find(self, source: Source) -> Crops | Failure:
-        try:
-            return self.find(source)
-        except MienError as error:
-            return Failure(_name(source), error)
+    def _find_group(self, sources: Sequence[Source]) -> list[Crops | Failure]:
+        pictures = [_try_load(source) for source in sources]
+        faces = iter(self._detect([each.pixels for each in pictures if isinstance(each, Picture)]))
+        return [each if isinstance(each, Failure) else self._crops(each, next(faces)) for each in pictures]
 
     def _embed_group(self, group: Sequence[Crops | Failure]) -> list[Reading | Failure]:
         readings = iter(self.embed([each for each in group if isinstance(each, Crops)]))
@@ -197,7 +201,16 @@ def _grouped(found: Iterable[Crops | Failure]) -> Iterator[list[Crops | Failure]
         yield group
 
 
-def _name(source: Source) -> str:
-    if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
-    return "bytes" if isinstance(source, bytes) else "array"
+def _batched(items: Iterable[A], size: int) -> Iterator[list[A]]:
+    """The items in lists of `size`, the last one shorter (itertools.batched, from Python 3.12 on)."""
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+def _try_load(source: Source) -> Picture | Failure:
+    try:
+        return load(source, shrink_to=SHRINK_TO)
+    except MienError as error:
+        name = os.fspath(source) if isinstance(source, str | os.PathLike) else type(source).__name__
+        return Failure(name, error)
