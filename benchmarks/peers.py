@@ -26,7 +26,7 @@ def python() -> Path | None:
     print(f"making {folder.name} from {LIST.name} (once)", file=sys.stderr)
     try:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([interpreter, "-m", "pip", "install", "--quiet", "-r", LIST], check=True)
+        subprocess.run([interpreter, "-m", "pip", "install", "-qq", "-r", LIST], check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"no peers: {error}", file=sys.stderr)
         return None
