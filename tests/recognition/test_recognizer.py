@@ -18,7 +18,7 @@ from mien.recognition.recognizer import Recognizer
 from mien.values import Crops, Failure, Pixels, Reading
 
 # Five numbers that pin the whole chain: decoding, detection, alignment, colour, normalising, mirror, network.
-CANONICAL = {0: 0.0, 1: 0.0, 2: 0.0, 63: 0.0, 127: 0.0}
+CANONICAL = {0: -0.04008, 1: 0.01818, 2: 0.01989, 63: -0.0295, 127: 0.00772}
 
 
 def test_the_portrait_is_found_where_she_is(recognizer: Recognizer, portrait: Pixels) -> None:
