@@ -16,6 +16,7 @@ from mien.values import Floats, Pixels
 
 WARP_VERSION = 1  # goes up with any change that moves a crop's pixels: crops of two versions must not mix
 FLAT = 1e-3  # landmarks closer together than this, in pixels, fix no transform
+WIDEST = 32767  # OpenCV's warp counts the pixels of a side in 16 bits
 MIRRORED = 1e-6  # how little of the landmarks' spread a fit may carry over: beside it they are no face
 
 Matrices = NDArray[np.float64]
@@ -95,6 +96,10 @@ def warp(pixels: Pixels, matrices: Matrices, size: tuple[int, int]) -> Pixels:
         raise InputError(f"a picture is (h,w,3) uint8 RGB, not {pixels.shape} {pixels.dtype}")
     crops = np.zeros((len(matrices), *size, 3), np.uint8)
     steps = _steps(matrices, pixels)
+    if (steps == 1).all() and max(pixels.shape) < WIDEST:  # nothing to average: the common, quick case
+        for crop, matrix in zip(crops, matrices, strict=True):
+            cv2.warpAffine(pixels, matrix, size[::-1], dst=crop)
+        return crops
     windows = _windows(matrices, size, steps, pixels)
     small, from_small = _shrunk(matrices, windows, steps)
     for crop, matrix, (x1, y1, x2, y2), target in zip(crops, from_small, windows, small, strict=True):
