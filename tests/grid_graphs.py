@@ -86,3 +86,31 @@ def squares(size: tuple[int, int], planted: Sequence[tuple[int, int, int]]) -> n
         s = STRIDES[channel]
         picture[y * s : (y + 1) * s, x * s : (x + 1) * s, channel] = 255
     return picture
+
+
+def without_landmarks(model: bytes) -> bytes:
+    """A public detector's file with its outputs of ten numbers a place cut off."""
+    graph = onnx.load_from_string(model)
+    kept = [output for output in graph.graph.output if output.type.tensor_type.shape.dim[-1].dim_value != 10]
+    assert len(kept) < len(graph.graph.output)
+    del graph.graph.output[:]
+    graph.graph.output.extend(kept)
+    return graph.SerializeToString()
+
+
+def landmark_graph(answer: Sequence[float] = (0.25,) * 5 + (0.75,) * 5, side: int = 48) -> bytes:
+    """Five x, five y in shares of the square, whatever it shows: at a quarter and at three quarters of it."""
+    weights = {"answer": np.array(answer, np.float32), "zeros": np.zeros((3, 10), np.float32)}
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["means"], axes=[2, 3], keepdims=0),
+        helper.make_node("Gemm", ["means", "zeros", "answer"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "landmarks",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, side, side])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 10])],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    opset = [helper.make_opsetid("", 13)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()

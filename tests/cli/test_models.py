@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from grid_graphs import without_landmarks
 from typer.testing import CliRunner, Result
 
 from mien.bundle.bundle import Bundle
 from mien.bundle.catalog import entries, find_bundle
+from mien.bundle.runtime import Runtime
 from mien.cli import build_app
-from mien.errors import BundleError, InputError
+from mien.errors import BundleError, CardError, InputError
+from mien.recognition.detect import Detector
+from mien.values import Pixels
 
 
 def run(*words: object) -> Result:
@@ -62,6 +67,32 @@ def test_import_makes_a_bundle_that_proves_itself(shared_data: Path, tmp_path: P
     )
     assert bundle.read("model.onnx") == file.read_bytes()
     assert run("models", "verify", tmp_path / "mobile").exit_code == 0
+
+
+def test_import_gives_a_detector_without_landmarks_those_of_mtcnn(
+    shared_data: Path, portrait: Pixels, tmp_path: Path
+) -> None:
+    nine = shared_data / "models" / "scrfd_500m.onnx"
+    (tmp_path / "six.onnx").write_bytes(without_landmarks(nine.read_bytes()))
+    for file, name in ((nine, "nine"), (tmp_path / "six.onnx", "six")):
+        result = run("models", "import", "onnx", file, "--out", tmp_path / name, "--licence", "research")
+        assert result.exit_code == 0, result.exception
+    assert "MIT (landmarks)" in result.stdout
+    assert "third network of MTCNN" in result.stdout
+    (wanted,), (found,) = (
+        Detector(Bundle.open(tmp_path / name), Runtime(threads=1))([portrait]) for name in ("nine", "six")
+    )
+    assert len(found) == len(wanted) == 1
+    assert np.abs(found.boxes - wanted.boxes).max() < 0.01
+    assert np.linalg.norm(found.landmarks - wanted.landmarks, axis=2).max() < 6
+
+
+def test_import_refuses_a_name_that_is_none(shared_data: Path, tmp_path: Path) -> None:
+    file = shared_data / "models" / "mobilefacenet_112_128d.onnx"
+    result = run("models", "import", "onnx", file, "--out", tmp_path / "out", "--name", "../elsewhere")
+    assert isinstance(result.exception, CardError)
+    assert "not a plain name" in str(result.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_import_refuses_what_is_no_model(tmp_path: Path) -> None:

@@ -103,6 +103,14 @@ def ingredients(name: str) -> Parts:
     return {key: _fetch(part) for key, part in entries()[name].ingredients.items()}
 
 
+def landmark_network() -> bytes:
+    """MTCNN's third network reduced to its landmarks: what completes a detector that has none.
+
+    Raises MissingExtraError where the package that carries its weights is absent.
+    """
+    return mtcnn.landmark_network(ingredients("mtcnn")["onet"])
+
+
 def _shipped_card(name: str) -> AnyCard:
     return decode_card((HERE / "starter" / name / "card.json").read_bytes())
 

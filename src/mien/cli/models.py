@@ -10,7 +10,7 @@ import typer
 
 from mien.bundle.bundle import Bundle
 from mien.bundle.card import encode_card
-from mien.bundle.catalog import entries, find_bundle, starter_folder
+from mien.bundle.catalog import entries, find_bundle, landmark_network, starter_folder
 from mien.bundle.golden import verify as verify_golden
 from mien.bundle.golden import write_proved
 from mien.bundle.importers import IMPORTERS, Wishes
@@ -107,7 +107,8 @@ def import_(
     if format not in IMPORTERS:
         raise InputError(f"format {format!r} is unknown; known: {', '.join(IMPORTERS)}")
     embedder = Embedder(channels=channels, mean=mean, scale=scale, mirror=mirror)
-    wishes = Wishes(name or out.name, source, licence, family, None if embedder == Embedder() else embedder)
+    told = None if embedder == Embedder() else embedder
+    wishes = Wishes(name or out.name, source, licence, family, told, landmark_network)
     bundle = write_proved(out, *IMPORTERS[format](files, wishes))
     if json:
         print_json({"folder": str(out), "digest": bundle.digest, "card": msgspec.to_builtins(bundle.card)})

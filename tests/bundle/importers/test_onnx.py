@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from grid_graphs import GridGraph
+from grid_graphs import GridGraph, landmark_graph, without_landmarks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
@@ -19,7 +19,7 @@ from mien.bundle.bundle import Bundle
 from mien.bundle.card import DetectCard, EmbedCard, Reference
 from mien.bundle.golden import verify, write_proved
 from mien.bundle.importers.onnx import ARCFACE, FAMILIES, Embedder, import_onnx
-from mien.errors import CardError, GraphError, InputError, MienError
+from mien.errors import CardError, GraphError, InputError, MienError, MissingExtraError
 
 YUNET = {"scores": 2, "anchors": 1, "gain": 0.2, "middle": 127.0}
 
@@ -96,7 +96,7 @@ def test_a_detector_is_known_by_its_shapes(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"landmarks": False}, "no landmarks: faces are aligned by five points"),
+        ({"landmarks": False, "scores": 2}, "no landmarks: faces are aligned by five points"),
         ({"scores": 3}, "outputs are 9 of one, 3 of four, 3 of ten, 0 others"),
         ({"shape": (1, 3, 100, 110)}, "do not give its outputs' lengths"),
         ({"shape": (2, 3, 64, 96), "batched": False}, "do not give its outputs' lengths"),
@@ -116,6 +116,56 @@ def test_a_graph_that_is_no_detector_of_ours_hears_why(
     assert str(file) in str(caught.value)
     with pytest.raises(GraphError, match=r"not arcface: .*not scrfd: .*not yunet: "):
         import_onnx(file)
+
+
+@pytest.mark.parametrize("family", ["scrfd", None])
+def test_a_detector_without_landmarks_hears_what_to_pass(family: str | None, tmp_path: Path) -> None:
+    file = saved(tmp_path, GridGraph(landmarks=False).write())
+    with pytest.raises(
+        GraphError, match=r"scrfd without landmarks.*landmarks=mien\.bundle\.catalog\."
+    ) as caught:
+        import_onnx(file, family=family)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "batched", "size", "batch"),
+    [
+        (("n", 3, "h", "w"), True, [640, 640], None),
+        (("n", 3, "h", "w"), False, [640, 640], 1),
+        ((1, 3, "h", "w"), False, [640, 640], None),
+        ((2, 3, 480, 640), True, [480, 640], None),
+    ],
+    ids=str,
+)
+def test_a_detector_without_landmarks_becomes_a_bundle_of_two_graphs(
+    shape: tuple[int | str, ...], batched: bool, size: list[int], batch: int | None, tmp_path: Path
+) -> None:
+    content = GridGraph(shape=shape, batched=batched, landmarks=False).write()
+    card, files = import_onnx(saved(tmp_path, content), landmarks=landmark_graph, licence="research")
+    assert isinstance(card, DetectCard)
+    assert files == {"model.onnx": content, "landmarks.onnx": landmark_graph()}
+    assert card.parameters["levels"][2] == {"stride": 32, "scores": ["score0_32"], "boxes": "box_32"}
+    assert len(card.parameters["landmark_box"]) == 3
+    # Both graphs are fed as the card says: what one of them insists on stands in that graph alone.
+    assert (card.input.size, card.input.batch, card.parameters["size"]) == (None, batch, size)
+    assert card.provenance.licence == "research (detector), MIT (landmarks)"
+    assert "landmarks by the third network of MTCNN" in card.provenance.recipe
+    bundle = write_proved(tmp_path / "bundle", card, files)
+    assert {golden.file: golden.size for golden in bundle.card.golden}["landmarks.onnx"] == (48, 48)
+    assert verify(Bundle.open(tmp_path / "bundle")) < 1e-3
+
+
+def test_landmarks_are_fetched_only_where_they_are_wanted(tmp_path: Path) -> None:
+    def absent() -> bytes:
+        raise MissingExtraError("mtcnn", "starter")
+
+    import_onnx(saved(tmp_path, GridGraph().write()), landmarks=absent)
+    import_onnx(saved(tmp_path, embedder_graph()), landmarks=absent)
+    with pytest.raises(GraphError, match="no landmarks"):
+        import_onnx(saved(tmp_path, GridGraph(landmarks=False, scores=2).write()), landmarks=absent)
+    with pytest.raises(MissingExtraError, match=r"mien\[starter\]"):
+        import_onnx(saved(tmp_path, GridGraph(landmarks=False).write()), landmarks=absent)
 
 
 def test_scores_that_are_none_are_refused(tmp_path: Path) -> None:
@@ -141,12 +191,12 @@ def test_an_embedders_settings_are_its_cards(tmp_path: Path) -> None:
     reference = Reference(points=((30, 30), (60, 30), (45, 50), (33, 70), (57, 70)), weights=(1, 1, 0, 0, 0))
     told = Embedder("BGR", mean=(1.0, 2.0, 3.0), scale=1.0, reference=reference, mirror=True)
     file = saved(tmp_path, embedder_graph((1, 112, 96, 3), dimension=10))
-    card, _ = import_onnx(file, family="arcface", embedder=told, name="mine", licence="MIT", source="a talk")
+    card, _ = import_onnx(file, family="arcface", embedder=told, licence="MIT", source="a talk")
     assert isinstance(card, EmbedCard)
     assert (card.input.channels, card.input.layout, card.input.size) == ("BGR", "NHWC", (112, 96))
     assert (card.input.mean, card.input.scale) == ((1.0, 2.0, 3.0), (1.0,) * 3)
     assert (card.reference, card.mirror, card.dimension) == (reference, True, 10)
-    assert (card.name, card.provenance.licence, card.provenance.source) == ("mine", "MIT", "a talk")
+    assert (card.provenance.licence, card.provenance.source) == ("MIT", "a talk")
     assert "as asked" in card.provenance.recipe
 
 
@@ -192,8 +242,6 @@ def test_arguments_that_contradict_are_named(tmp_path: Path) -> None:
         import_onnx(file, family="arcface", embedder=Embedder(mean=(1.0, 2.0)))
     with pytest.raises(CardError, match="scale of 0"):
         import_onnx(file, family="arcface", embedder=Embedder(scale=0.0))
-    with pytest.raises(CardError, match="not a plain name"):
-        import_onnx(file, name="../elsewhere")
     with pytest.raises(InputError, match="No such file"):
         import_onnx(tmp_path / "nothing.onnx")
     with pytest.raises(InputError):
@@ -264,6 +312,17 @@ def test_public_files_become_proved_bundles(name: str, shared_data: Path, tmp_pa
     assert verify(Bundle.open(tmp_path / name)) < 1e-3
 
 
-def test_a_detector_without_landmarks_hears_why(shared_data: Path) -> None:
+@pytest.mark.parametrize("name", ["scrfd_500m", "scrfd_500m_bnkps"])
+def test_public_files_without_landmarks_become_proved_bundles(
+    name: str, shared_data: Path, tmp_path: Path
+) -> None:
+    six = without_landmarks((shared_data / "models" / f"{name}.onnx").read_bytes())
+    card, files = import_onnx(saved(tmp_path, six), landmarks=landmark_graph)
+    bundle = write_proved(tmp_path / name, card, files)
+    assert bundle.read("model.onnx") == six
+    assert verify(bundle) < 1e-3
+
+
+def test_a_detector_of_another_kind_hears_why(shared_data: Path) -> None:
     with pytest.raises(GraphError, match="no landmarks: faces are aligned by five points"):
         import_onnx(shared_data / "models" / "version-RFB-320.onnx")

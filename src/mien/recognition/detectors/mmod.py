@@ -24,19 +24,18 @@ from mien.errors import GraphError
 from mien.images import shrink
 from mien.recognition.boxes import suppress
 from mien.recognition.detectors.head import decode_parameters
+from mien.recognition.detectors.landmarks import Landmarks, Square
 from mien.values import Faces, Floats, Pixels
 
-DETECTOR, LANDMARKS = "mmod.onnx", "landmarks.onnx"
+DETECTOR = "mmod.onnx"
 LEAST_HEIGHT = 5  # dlib ends its pyramid below this
 LEAST_CANVAS = 64  # smaller ones leave the network nothing to convolve
-LANDMARK_SIDE = 48
 RUN_PIXELS = 4_000_000  # of canvas in one run: bounds the memory that a batch takes
 DRIFT = 0.3  # dlib's pyramid: a level's pixel x lies at x · octave/(octave − 1) + 0.3 one level up
 
 Size = tuple[int, int]
 Length = Annotated[int, Meta(ge=1, le=1024)]
 Distance = Annotated[int, Meta(ge=0, le=1024)]
-Shift = Annotated[float, Meta(ge=-4, le=4)]
 Places = NDArray[np.intp]
 
 
@@ -63,7 +62,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     slope: Annotated[float, Meta(gt=0, le=100)]
     longest: Annotated[int, Meta(ge=32, le=8192)]
     upsample: Annotated[int, Meta(ge=0, le=3)]
-    landmark_box: tuple[Shift, Shift, Annotated[float, Meta(gt=0, le=4)]]
+    landmark_box: Square
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +80,14 @@ class Mmod:
         self._parameters = decode_parameters(bundle, Parameters)
         self._ground = np.rint(bundle.card.input.mean).astype(np.uint8)  # what becomes 0 to the network
         self._detector = Session(bundle, DETECTOR, runtime)
-        self._landmarks = Session(bundle, LANDMARKS, runtime)
+        self._landmarks = Landmarks(bundle, runtime, self._parameters.landmark_box)
 
     def __call__(self, images: Sequence[Pixels]) -> list[Faces]:
         """The faces of each image (h,w,3) uint8 RGB, best score first."""
         working = [self._working(image) for image in images]
         pictures = [picture for picture, _ in working]
         boxes, scores = zip(*self._scan(pictures), strict=True) if images else ((), ())
-        landmarks = self._points(pictures, boxes)
+        landmarks = self._landmarks(pictures, boxes)
         return [
             Faces(*found).scaled(factor)
             for *found, (_, factor) in zip(boxes, landmarks, scores, working, strict=True)
@@ -112,16 +111,6 @@ class Mmod:
             for i, (confidences,) in zip(numbers, answers, strict=True):
                 found[i] = decode(confidences, canvases[i], self._parameters)
         return [found[i] for i in range(len(pictures))]
-
-    def _points(self, pictures: Sequence[Pixels], boxes: Sequence[Floats]) -> list[Floats]:
-        squares = [squares_about(found, self._parameters.landmark_box) for found in boxes]
-        crops = [cut(picture, s) for picture, found in zip(pictures, squares, strict=True) for s in found]
-        if not crops:
-            return [np.empty((0, 5, 2), np.float32) for _ in pictures]
-        places = landmarks_of(self._landmarks(np.stack(crops)), len(crops))
-        every = np.concatenate(squares)
-        points = every[:, None, :2] - 0.5 + places * every[:, None, 2:]
-        return np.split(points.astype(np.float32), np.cumsum([len(found) for found in boxes])[:-1])
 
 
 def lay_out(size: Size, parameters: Parameters) -> Canvas:
@@ -232,32 +221,3 @@ def _in_picture(centres: Places, canvas: Canvas, parameters: Parameters) -> Floa
     outwards = np.array([[-0.5], [0.5]])
     boxes: Floats = (corners + outwards).reshape(-1, 4).astype(np.float32)
     return boxes
-
-
-def squares_about(boxes: Floats, landmark_box: tuple[float, float, float]) -> Floats:
-    """(n,3) left, top and side, whole pixels, of the squares that the landmark graph is to see."""
-    right, down, side = landmark_box
-    width = (boxes[:, 2] - boxes[:, 0])[:, None]
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2 + 0.5 + width * np.array([right, down], np.float32)
-    sides = np.maximum(np.rint(width * side), 1)
-    return np.concatenate([np.rint(centres - sides / 2), sides], axis=1).astype(np.float32)
-
-
-def cut(picture: Pixels, square: Floats) -> Pixels:
-    """The square at 48×48, black outside the picture."""
-    left, top, side = (int(number) for number in square)
-    height, width = picture.shape[:2]
-    inside = picture[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
-    over = max(-top, 0), max(top + side - height, 0), max(-left, 0), max(left + side - width, 0)
-    whole = cv2.copyMakeBorder(inside, *over, cv2.BORDER_CONSTANT) if any(over) else inside
-    way = cv2.INTER_AREA if side > LANDMARK_SIDE else cv2.INTER_LINEAR
-    return cv2.resize(whole, (LANDMARK_SIDE, LANDMARK_SIDE), interpolation=way)  # type: ignore[return-value]
-
-
-def landmarks_of(outputs: Sequence[Floats], count: int) -> Floats:
-    """(n,5,2) in 0..1 of the square, from the one output of ten numbers a face: five x, then five y."""
-    tens = [output for output in outputs if output.shape == (count, 10)]
-    if len(tens) != 1:
-        shapes = [output.shape for output in outputs]
-        raise GraphError(f"{LANDMARKS}: one output of {(count, 10)} is wanted, {shapes} given")
-    return tens[0].reshape(-1, 2, 5).transpose(0, 2, 1)
