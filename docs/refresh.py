@@ -1,6 +1,6 @@
 """Write docs/cli.md anew from every verb's `--help`. Run by `make docs`; a test fails where they differ.
 
-    python docs/refresh.py [--check]
+python docs/refresh.py [--check]
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ PAGE = Path(__file__).with_name("cli.md")
 VERBS = ("demo", "detect", "embed", "compare", "models list", "models show", "models verify", "models import")
 HEAD = """# The command line
 
-Made from `--help` by `make docs`. Exit codes: 0 yes (*same*; a face in every picture), 1 no, 3 *review* or *uncalibrated*, 2 bad
-input, said in one line on standard error. With `--json`, machines read one object a line from standard output.
+Made from `--help` by `make docs`. Exit codes: 0 yes (*same*; a face in every picture), 1 no, 3 *review* or
+*uncalibrated*, 2 bad input, said in one line on standard error. With `--json`, machines read one object a line from standard output.
 """
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mien.images import headers
 from mien.errors import ImageError
+from mien.images import headers
 
 PARSERS = {
     "JPEG": headers.jpeg_head,
