@@ -70,7 +70,22 @@ def test_a_frozen_array_says_what_it_wants() -> None:
 def test_rows_keeps_the_first_axis(n: int, index: int) -> None:
     numbers = np.arange(n)
     if -n <= index < n:
-        assert numbers[rows(index)].tolist() == [numbers[index]]
+        assert numbers[rows(index, n)].tolist() == [numbers[index]]
+    else:
+        with pytest.raises(IndexError, match=f"no number {index} among {n}"):
+            rows(index, n)
+
+
+def test_a_loop_over_faces_ends() -> None:
+    whole = some_reading()
+    assert [len(one) for one in whole] == [1] * len(whole)
+    assert [len(one) for one in whole.faces] == [1] * len(whole)
+    assert list(Faces.none()) == []
+
+
+def test_vectors_have_length_one() -> None:
+    with pytest.raises(InputError, match=r"length one is wanted, 2\.000 given"):
+        Embeddings(np.array([[2.0, 0.0]]), np.ones(1), "b" * 64, "a" * 64)
 
 
 @pytest.mark.parametrize(

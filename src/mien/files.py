@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from mien.errors import InputError
@@ -14,11 +15,16 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     Raises InputError where it cannot be written; then nothing is left behind.
     """
     target = Path(path)
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
+    scratch = ""
     try:
-        scratch.write_bytes(content)
-        scratch.replace(target)
+        # A name nobody can know beforehand, in the same folder, so that moving it is one step.
+        handle, scratch = tempfile.mkstemp(prefix=".mien-", dir=target.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(scratch).chmod(0o644)
+        Path(scratch).replace(target)
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
     finally:
-        scratch.unlink(missing_ok=True)
+        if scratch:
+            Path(scratch).unlink(missing_ok=True)

@@ -15,6 +15,7 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Verdict = Literal["same", "review", "different", "uncalibrated"]
 FaceChoice = Literal["only", "largest", "central"]
+UNIT = 1e-3  # how far from one the length of a unit vector may be
 
 
 def frozen_array(name: str, value: ArrayLike, *shape: int | None) -> Floats:
@@ -32,9 +33,14 @@ def frozen_array(name: str, value: ArrayLike, *shape: int | None) -> Floats:
     return array
 
 
-def rows(index: Any) -> Any:
-    """An index that keeps the first axis: 3 → slice(3, 4), -1 → the last row; the rest as they are."""
+def rows(index: Any, count: int) -> Any:
+    """An index that keeps the first axis: 3 → slice(3, 4), -1 → the last row; the rest as they are.
+
+    Raises IndexError for a number outside −count..count − 1, which is also what ends a `for` loop.
+    """
     if isinstance(index, int | np.integer):
+        if not -count <= index < count:
+            raise IndexError(f"there is no number {index} among {count}")
         return slice(int(index), int(index) + 1 or None)
     return index
 
@@ -68,7 +74,7 @@ class Faces:
 
     def __getitem__(self, index: Any) -> Self:
         """Faces by number, slice, mask or list of numbers; always a `Faces`."""
-        keep = rows(index)
+        keep = rows(index, len(self))
         return type(self)(self.boxes[keep], self.landmarks[keep], self.scores[keep])
 
     def scaled(self, factor: tuple[float, float]) -> Self:
@@ -98,12 +104,17 @@ class Embeddings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "vectors", frozen_array("vectors", self.vectors, None, None))
         object.__setattr__(self, "norms", frozen_array("norms", self.norms, len(self.vectors)))
+        lengths = np.linalg.norm(self.vectors, axis=1)
+        if len(lengths) and np.abs(lengths - 1).max() > UNIT:
+            raise InputError(
+                f"vectors: of length one is wanted, {lengths[np.abs(lengths - 1).argmax()]:.3f} given"
+            )
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def __getitem__(self, index: Any) -> Self:
-        keep = rows(index)
+        keep = rows(index, len(self))
         return type(self)(self.vectors[keep], self.norms[keep], self.bundle, self.aligner)
 
     def require_same_origin(self, other: Embeddings) -> None:
@@ -140,7 +151,7 @@ class Quality:
         return len(self.values)
 
     def __getitem__(self, index: Any) -> Self:
-        keep = rows(index)
+        keep = rows(index, len(self))
         chosen = np.arange(len(self))[keep]
         measures = {name: array[keep] for name, array in self.measures.items()}
         return type(self)(self.values[keep], tuple(self.reasons[i] for i in chosen), measures)
@@ -163,6 +174,8 @@ class Crops:
     def __post_init__(self) -> None:
         if not len(self.faces) == len(self.images) == len(self.quality):
             raise InputError("crops need as many images and qualities as faces")
+        if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8:
+            raise InputError(f"crops: (n,h,w,3) uint8 wanted, {self.images.shape} {self.images.dtype} given")
 
     def __len__(self) -> int:
         return len(self.faces)

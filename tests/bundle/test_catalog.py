@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mien.bundle import catalog
-from mien.bundle.bundle import Bundle
 from mien.errors import BundleError, DigestError, MissingExtraError
 
 
@@ -65,10 +65,28 @@ def test_other_bytes_than_the_known_ones_are_refused(
         catalog.find_bundle("mtcnn")
 
 
-def test_a_calibration_of_the_users_own_stays(cache: Path) -> None:
+def test_a_calibration_of_the_users_own_comes_first(cache: Path) -> None:
     bundle = catalog.find_bundle("dlib-resnet")
-    (path,) = (bundle.folder / "calibrations").iterdir()
-    own = path.read_text("utf-8").replace('"date": "', '"date": "own ')
-    path.write_text(own, "utf-8")
-    again: Bundle = catalog.find_bundle("dlib-resnet")
-    assert (again.folder / "calibrations" / path.name).read_text("utf-8") == own
+    ((aligner, shipped),) = bundle.calibrations().items()
+    assert shipped.is_relative_to(Path(catalog.__file__).parent)
+    measured = bundle.calibration(aligner)
+    assert measured is not None
+    bundle.write_calibration(replace(measured, date="own"))
+    again = catalog.find_bundle("dlib-resnet").calibration(aligner)
+    assert again is not None
+    assert again.date == "own"
+
+
+def test_a_damaged_cache_is_named(cache: Path) -> None:
+    bundle = catalog.find_bundle("mtcnn")
+    (bundle.folder / "card.json").write_bytes(b"")
+    (bundle.folder / "onet.onnx").write_bytes(b"other")
+    again = catalog.find_bundle("mtcnn")  # the card is mien's own, the weights are held against it
+    again.read("pnet.onnx")
+    with pytest.raises(DigestError, match=r"onet\.onnx: not the file its card names"):
+        again.read("onet.onnx")
+
+
+def test_names_too_long_for_a_folder_are_unknown_bundles() -> None:
+    with pytest.raises(BundleError, match="is no folder and no known bundle"):
+        catalog.find_bundle("x" * 5000)

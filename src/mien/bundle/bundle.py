@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from mien.bundle.calibration import Calibration, decode_calibration, encode_calibration
-from mien.bundle.card import MAX_BYTES, AnyCard, decode_card, encode_card
+from mien.bundle.card import DIGEST, MAX_BYTES, AnyCard, decode_card, encode_card
 from mien.errors import BundleError, CardError, DigestError
 from mien.files import write_whole
 
@@ -22,10 +22,14 @@ MAX_FILE_BYTES = 2 << 30
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A model on disk: its folder and its card. Open one with `Bundle.open`."""
+    """A model on disk: its folder and its card. Open one with `Bundle.open`.
+
+    shipped: a second folder of calibrations, read where the bundle's own has none.
+    """
 
     folder: Path
     card: AnyCard
+    shipped: Path | None = None
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Self:
@@ -37,7 +41,7 @@ class Bundle:
         card_file = path / "card.json"
         if not card_file.is_file():
             raise BundleError(f"{path}: no card.json here, so this is no bundle")
-        return cls(path, decode_card(_read_bounded(card_file, MAX_BYTES)))
+        return cls(path, decode_card(_read_bounded(card_file, MAX_BYTES), str(card_file)))
 
     @classmethod
     def write(
@@ -107,13 +111,19 @@ class Bundle:
 
         Raises CardError where the file is there but does not belong to this model.
         """
-        path = self.folder / "calibrations" / f"{aligner}.json"
-        if not path.is_file():
+        path = self.calibrations().get(aligner)
+        if path is None:
             return None
-        found = decode_calibration(_read_bounded(path, MAX_BYTES))
+        found = decode_calibration(_read_bounded(path, MAX_BYTES), str(path))
         if (found.bundle, found.aligner) != (self.digest, aligner):
             raise CardError(f"{path}: this calibration is another model's or aligner's")
         return found
+
+    def calibrations(self) -> dict[str, Path]:
+        """The calibration files by aligner digest; the bundle's own come before those shipped with mien."""
+        folders = [folder for folder in (self.shipped, self.folder / "calibrations") if folder]
+        found = (path for folder in folders for path in sorted(folder.glob("*.json")))
+        return {path.stem: path for path in found if DIGEST.fullmatch(path.stem)}
 
     def write_calibration(self, calibration: Calibration) -> Path:
         """Put a calibration of this bundle beside its card, in place of an older one of that aligner."""

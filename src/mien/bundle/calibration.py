@@ -122,9 +122,9 @@ class Calibration(Part, frozen=True, kw_only=True):
         return "review" if similarity >= self.threshold(review) else "different"
 
 
-def decode_calibration(text: bytes) -> Calibration:
+def decode_calibration(text: bytes, where: str = "calibration") -> Calibration:
     """The calibration written in `text` (JSON); CardError names the field at fault."""
-    calibration: Calibration = decode_json(text, Calibration, "calibration")
+    calibration: Calibration = decode_json(text, Calibration, where)
     return calibration
 
 

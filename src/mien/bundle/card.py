@@ -183,9 +183,9 @@ class EmbedCard(Card, frozen=True, kw_only=True, tag="embed"):
 AnyCard = DetectCard | EmbedCard
 
 
-def decode_card(text: bytes) -> AnyCard:
+def decode_card(text: bytes, where: str = "card.json") -> AnyCard:
     """The card written in `text` (JSON). CardError names the field that is unknown, missing or wrong."""
-    card: AnyCard = decode_json(text, AnyCard, "card.json")
+    card: AnyCard = decode_json(text, AnyCard, where)
     return card
 
 

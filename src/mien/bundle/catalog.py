@@ -19,7 +19,6 @@ import msgspec
 import platformdirs
 
 from mien.bundle.bundle import Bundle
-from mien.bundle.calibration import decode_calibration
 from mien.bundle.card import AnyCard, Part, decode_card
 from mien.bundle.golden import verify
 from mien.bundle.importers import dlib, mtcnn
@@ -67,7 +66,7 @@ def find_bundle(name: str | os.PathLike[str] | Bundle) -> Bundle:
         return name
     if os.fspath(name) in entries():
         return starter(os.fspath(name))
-    if not Path(name).is_dir():
+    if not os.path.isdir(name):  # noqa: PTH112 - says no where Path.is_dir raises, as for names too long
         raise BundleError(
             f"{os.fspath(name)!r} is no folder and no known bundle; known: {', '.join(entries())}"
         )
@@ -83,9 +82,8 @@ def starter(name: str) -> Bundle:
     if not folder.exists():
         _announce(f"mien: building the bundle {name!r} in {folder} (once)")
         _build(name, folder)
-    bundle = Bundle.open(folder)
-    _add_calibrations(bundle, HERE / "starter" / name / "calibrations")
-    return bundle
+    # Card and calibrations are mien's own; only the weights, held against that card, come from the cache.
+    return Bundle(folder, _shipped_card(name), HERE / "starter" / name / "calibrations")
 
 
 def starter_folder(name: str) -> Path:
@@ -123,13 +121,6 @@ def _build(name: str, folder: Path) -> None:
         # Another process may have been quicker: then its bundle is the same one.
         if not folder.exists():
             raise
-
-
-def _add_calibrations(bundle: Bundle, shipped: Path) -> None:
-    # A calibration that the user measured over the same aligner stays.
-    for path in sorted(shipped.glob("*.json")):
-        if not (bundle.folder / "calibrations" / path.name).exists():
-            bundle.write_calibration(decode_calibration(path.read_bytes()))
 
 
 def _fetch(part: Ingredient) -> bytes:

@@ -43,13 +43,14 @@ class Runtime:
 
     device: "cpu", "cuda", "cuda:1" … as the engine names its providers; one that is missing is an
     error, never a silent fall back. threads: for one model run (default: $MIEN_THREADS, else the cores
-    this process may use). spinning: let idle threads burn their core while they wait, which answers a lone
-    call a little sooner and costs everything else that runs (see docs/performance.md).
+    this process may use). spinning: let threads burn their core while they wait for each other inside a
+    run, which answers sooner; between runs they sleep, or they would take the cores from whatever comes next
+    (see docs/performance.md).
     """
 
     device: str = "cpu"
     threads: int = field(default_factory=_threads_setting)
-    spinning: bool = False
+    spinning: bool = True
     engine: str = "onnxruntime"
 
     def __post_init__(self) -> None:

@@ -53,7 +53,7 @@ def show(bundle: Name, json: JsonOption = False) -> None:
     Example: mien models show dlib-resnet
     """
     found = find_bundle(bundle)
-    calibrations = [_calibration_summary(found, path.stem) for path in _calibration_files(found)]
+    calibrations = [_calibration_summary(found, aligner) for aligner in found.calibrations()]
     if json:
         card = msgspec.to_builtins(found.card)
         where = {"folder": str(found.folder), "digest": found.digest}
@@ -117,10 +117,6 @@ def import_(
     print(f"{out}: {card.name}, to {card.task} ({card.provenance.recipe or card.provenance.framework})")
     print(f"digest {bundle.digest}, {len(card.golden)} outputs proved")
     print(f"licence of the weights: {card.provenance.licence}")
-
-
-def _calibration_files(bundle: Bundle) -> list[Path]:
-    return sorted((bundle.folder / "calibrations").glob("*.json"))
 
 
 def _calibration_summary(bundle: Bundle, aligner: str) -> dict[str, str | int]:

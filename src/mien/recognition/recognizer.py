@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Self, TypeVar
 
@@ -18,7 +18,7 @@ from mien.bundle.bundle import Bundle
 from mien.bundle.calibration import DEFAULT_FMR, Calibration
 from mien.bundle.catalog import find_bundle
 from mien.bundle.runtime import Runtime
-from mien.errors import MienError
+from mien.errors import InputError, MienError
 from mien.images import Picture, load
 from mien.recognition.align import Aligner
 from mien.recognition.compare import compare
@@ -46,9 +46,9 @@ class Recognizer:
     ) -> None:
         self.bundle, self.detector, self.runtime = bundle, detector, runtime
         self._any_rotation = any_rotation
-        self._detect = Detector(detector, runtime, any_rotation=any_rotation)
         self.aligner = Aligner.of(bundle, detector)
         self.calibration: Calibration | None = bundle.calibration(self.aligner.digest)
+        self._dimension = int(getattr(bundle.card, "dimension", 0))
 
     @classmethod
     def load(
@@ -68,6 +68,10 @@ class Recognizer:
         """
         runtime = Runtime(device=device) if threads is None else Runtime(device=device, threads=threads)
         return cls(find_bundle(bundle), find_bundle(detector), runtime, any_rotation=any_rotation)
+
+    @cached_property
+    def _detect(self) -> Detector:
+        return Detector(self.detector, self.runtime, any_rotation=self._any_rotation)
 
     @cached_property
     def _embed(self) -> Embedder:
@@ -110,6 +114,7 @@ class Recognizer:
 
     def find_many(self, sources: Iterable[Source]) -> Iterator[Crops | Failure]:
         """`find` for many pictures: as many at a time as there are cores, order kept, memory bounded."""
+        _require_several(sources)
         with _Pool(self.runtime.threads) as pool:
             yield from self._found(pool, sources)
 
@@ -118,6 +123,7 @@ class Recognizer:
 
         A picture that cannot be read gives a Failure in its place and the rest go on.
         """
+        _require_several(sources)
         with _Pool(self.runtime.threads) as pool:
             groups = _grouped(self._found(pool, sources))
             for readings in pool.ordered(self._lane._embed_group, groups, ahead=self.runtime.threads):
@@ -136,7 +142,7 @@ class Recognizer:
     @property
     def dimension(self) -> int:
         """The length of the vectors."""
-        return self._embed.dimension
+        return self._dimension
 
     def _found(self, pool: _Pool, sources: Iterable[Source]) -> Iterator[Crops | Failure]:
         together = 1 if self.runtime.on_cpu else DETECT_TOGETHER
@@ -151,13 +157,24 @@ class Recognizer:
         return Crops(picture.source, picture.sha256, picture.size, full, images, quality)
 
     def _find_group(self, sources: Sequence[Source]) -> list[Crops | Failure]:
-        pictures = [_try_load(source) for source in sources]
+        pictures = [_try(partial(load, source, shrink_to=SHRINK_TO), _name(source)) for source in sources]
         faces = iter(self._detect([each.pixels for each in pictures if isinstance(each, Picture)]))
-        return [each if isinstance(each, Failure) else self._crops(each, next(faces)) for each in pictures]
+        return [
+            each if isinstance(each, Failure) else _try(partial(self._crops, each, next(faces)), each.source)
+            for each in pictures
+        ]
 
     def _embed_group(self, group: Sequence[Crops | Failure]) -> list[Reading | Failure]:
-        readings = iter(self.embed([each for each in group if isinstance(each, Crops)]))
+        found = [each for each in group if isinstance(each, Crops)]
+        try:
+            readings: Iterator[Reading | Failure] = iter(self.embed(found))
+        except MienError:
+            # One picture's faces spoil the run that others share: each by itself shows whose they are.
+            readings = (_try(partial(self._embed_one, each), each.source) for each in found)
         return [each if isinstance(each, Failure) else next(readings) for each in group]
+
+    def _embed_one(self, crops: Crops) -> Reading:
+        return self.embed([crops])[0]
 
     def _reading(self, crops: Crops, vectors: NDArray[np.float32], norms: NDArray[np.float32]) -> Reading:
         embeddings = Embeddings(vectors, norms, self.bundle.digest, self.aligner.digest)
@@ -208,9 +225,17 @@ def _batched(items: Iterable[A], size: int) -> Iterator[list[A]]:
         yield batch
 
 
-def _try_load(source: Source) -> Picture | Failure:
+def _try(work: Callable[[], A], name: str) -> A | Failure:
     try:
-        return load(source, shrink_to=SHRINK_TO)
+        return work()
     except MienError as error:
-        name = os.fspath(source) if isinstance(source, str | os.PathLike) else type(source).__name__
         return Failure(name, error)
+
+
+def _name(source: Source) -> str:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else type(source).__name__
+
+
+def _require_several(sources: Iterable[Source]) -> None:
+    if isinstance(sources, str | bytes):
+        raise InputError(f"{sources!r:.60}: one picture, where several are wanted; put it in a list")

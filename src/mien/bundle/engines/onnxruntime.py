@@ -75,6 +75,7 @@ def _session_options(runtime: Runtime) -> ort.SessionOptions:
     # Bytes that pass for an ONNX graph must not be taken for ONNX Runtime's own format.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(runtime.spinning)))
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # when the last run returns
     return options
 
 
