@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,45 @@ def test_bad_input_is_one_line_and_exit_code_2(folder: Path, words: tuple[str, .
     assert len(answer.stderr.splitlines()) == 1
     assert answer.stderr.startswith("mien: ")
     assert not answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("compare", "ann.jpg"), "Missing argument 'B'"),
+        (("compare", "a", "b", "--fmr", "often"), "Invalid value for '--fmr'"),
+        (("detect", "--threads", "0", "ann.jpg"), "Invalid value for '--threads'"),
+        (("recognise",), "No such command 'recognise'"),
+    ],
+)
+def test_wrong_words_are_one_line_too(folder: Path, words: tuple[str, ...], said: str) -> None:
+    command = [sys.executable, "-m", "mien", *words]
+    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert said in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_file_names_may_hold_anything(folder: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(b"a\xff\x1b[2J\nb.jpg")
+    (tmp_path / odd).write_bytes((folder / "ann.jpg").read_bytes())
+    command = [sys.executable, "-m", "mien", "detect", ".", "--json"]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["file"] == odd
+    table = subprocess.run(command[:-1], cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    assert "a\\udcff\\x1b[2J\\nb.jpg" in table
+
+
+def test_a_reader_who_has_enough_is_no_error(folder: Path) -> None:
+    command = [sys.executable, "-m", "mien", "detect", "--json", *["ann.jpg"] * 40]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr is not None
+        complaints = running.stderr.read()
+    assert (running.returncode, complaints) == (0, b"")
 
 
 def test_every_verb_has_help_with_an_example() -> None:

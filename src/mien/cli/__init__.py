@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Any
 
 import typer
 
 from mien.cli import demo, models, recognition
-from mien.cli.output import BAD_INPUT
+from mien.cli.output import BAD_INPUT, INTERRUPTED, complain
 from mien.errors import MienError
 
+USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # its base, which typer does not name
 HELP = """Face recognition you own from end to end: detect, align, embed, compare.
 
 Exit codes: 0 yes (same, all found), 1 no (different, a picture without a face), 3 review, 2 bad input."""
@@ -26,13 +29,28 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; what was wrong with the input is said in one line, without a traceback."""
+    """Run the command line; what went wrong is said in one line, without a traceback, and exits with 2.
+
+    MIEN_TRACEBACK=1 shows the traceback of an error that mien did not foresee.
+    """
     try:
-        build_app()()
-    except MienError as error:
-        print(f"mien: {error}", file=sys.stderr)
-        sys.exit(BAD_INPUT)
-    except BrokenPipeError:
-        # Whoever read our output has enough (`mien detect … | head`).
-        sys.stderr.close()
-        sys.exit(0)
+        code = build_app()(standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except Exception as error:
+        code = _told(error)
+    sys.exit(code)
+
+
+def _told(error: Exception) -> int:
+    if isinstance(error, MienError):
+        complain(str(error))
+    elif isinstance(error, USAGE_ERROR):
+        message = error.format_message()
+        # Without a verb it is the whole help.
+        print(message) if "\n" in message else complain(f"{message} (mien --help says how)")
+    elif os.environ.get("MIEN_TRACEBACK"):
+        raise error
+    else:
+        complain(f"{type(error).__name__}: {error} (unforeseen; MIEN_TRACEBACK=1 shows where)")
+    return BAD_INPUT

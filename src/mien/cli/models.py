@@ -40,10 +40,10 @@ def list_(json: JsonOption = False) -> None:
         for name, entry in known.items():
             print_json({"name": name, "built": starter_folder(name).exists(), **msgspec.to_builtins(entry)})
         return
-    rows = (
+    rows = [
         (name, "ready" if starter_folder(name).exists() else "built on first use", entry.licence, entry.summary)
         for name, entry in known.items()
-    )
+    ]
     print_table(("name", "state", "licence", "what it is"), rows)
 
 

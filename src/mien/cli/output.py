@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-YES, NO, BAD_INPUT, REVIEW = 0, 1, 2, 3
+YES, NO, BAD_INPUT, REVIEW, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def print_json(value: Any) -> None:
     """One JSON value on a line of its own, written at once."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-    sys.stdout.flush()
+    try:
+        text = msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        # A file name that is no UTF-8: JSON's own escapes carry its bytes (and Python's json reads them back).
+        text = json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
+    _write(text + "\n")
 
 
-def print_table(headers: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+def print_table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     """A table for people: as wide as the terminal, or as its text when it goes into a file."""
-    table = Table(*headers, box=None, header_style="bold", pad_edge=False)
+    if not lines:
+        return
+    table = Table(*(Column(header, overflow="fold") for header in headers), box=None, pad_edge=False)
     for line in lines:
-        table.add_row(*line)
-    width = None if sys.stdout.isatty() else 240
-    Console(width=width, highlight=False, markup=False).print(table)
+        table.add_row(*map(plain, line))
+    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False, markup=False)
+    with console.capture() as text:
+        console.print(table)
+    _write(text.get())
 
 
 def complain(line: str) -> None:
     """One line on standard error."""
-    print(f"mien: {line}", file=sys.stderr)
+    print(f"mien: {plain(line)}", file=sys.stderr)
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads our output has enough (`mien detect … | head`); Python must not flush the rest either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(YES)
+
+
+def plain(text: str) -> str:
+    """`text` as one line that no terminal obeys: control characters and half characters are written out.
+
+    File names may hold anything: line breaks, escape sequences, bytes that are no UTF-8.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
