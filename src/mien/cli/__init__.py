@@ -1,4 +1,4 @@
-"""The command line: one file per wing; each verb imports its wing when it is called."""
+"""The command line: one file per wing."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ def _gate(crowd: Crowd) -> list[p.Html]:
     ]
     promise = (
         f"What the thresholds promise, and what happens on these {pairs:,} pairs of poor pictures. The "
-        "thresholds were measured on good pictures, and hold for good ones only."
+        "thresholds hold for pictures like those they were measured on, where few are as poor."
     )
     headers = ("FMR asked for", "pairs it allows", "pass without the gate", "too often", "pass with the gate")
     return [p.paragraph(promise), p.table(headers, rows)]
