@@ -14,7 +14,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mien.cli import build_app
-from mien.images import save
+from mien.errors import ImageError, InputError
+from mien.images import Picture, load, save
+from mien.recognition.recognizer import Recognizer
 from mien.values import Pixels
 from mien.vectors import VectorFile
 
@@ -67,6 +69,56 @@ def test_detect_annotates(folder: Path, tmp_path: Path) -> None:
     drawn = cv2.imread(str(written))
     assert drawn.shape == (512, 512, 3)
     assert np.abs(drawn.astype(int) - cv2.imread(str(folder / "ann.jpg"))).max() > 100
+
+
+def test_a_picture_that_cannot_be_drawn_on_stops_no_other(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(source: str) -> Picture:
+        if source.endswith("ann.jpg"):
+            raise ImageError(f"{source}: there is no such file")
+        return load(source)
+
+    monkeypatch.setattr("mien.cli.recognition.load", gone)
+    result = run("detect", folder / "ann.jpg", folder / "ann-soft.jpg", "--annotate", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr == f"mien: {folder / 'ann.jpg'}: there is no such file\n"
+    assert [path.name[:9] for path in (tmp_path / "out").iterdir()] == ["ann-soft-"]
+    assert "ann-soft.jpg" in result.stdout
+
+
+def test_detect_prints_no_header_over_nothing(folder: Path) -> None:
+    result = run("detect", folder / "broken.jpg")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("detect", "{in}", "--annotate", "{in}"), "which is read; name a folder outside it"),
+        (("detect", "{in}", "--annotate", "{in}/sub/../deep/out"), "which is read; name a folder outside it"),
+        (("detect", "{in}", "--annotate", "{in}/ann.jpg/out"), "which is read; name a folder outside it"),
+        (("detect", "{in}", "--annotate", "{out}/file"), "cannot be made a folder"),
+        (("detect", "{in}", "--annotate", "{out}/" + "a" * 5000), "cannot be made a folder"),
+        (("embed", "{in}", "--out", "{out}"), "a folder, where a file is to be written"),
+        (("embed", "{in}", "--out", "{out}/gone/x.npz"), "its folder does not exist"),
+        (("embed", "{in}", "--out", "{out}/" + "a" * 5000), "cannot be written (File name too long)"),
+        (("demo", "a" * 5000), "cannot be looked up"),
+        (("demo", "--out", "{out}"), "a folder, where a file is to be written"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(Recognizer, "load", lambda *_, **__: pytest.fail("work was begun"))
+    before = sorted(folder.rglob("*"))
+    places = {"in": str(folder), "out": str(tmp_path)}
+    result = run(*(word.format_map(places) for word in words))
+    assert isinstance(result.exception, InputError)
+    assert said in str(result.exception)
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_embed_writes_vectors(folder: Path, tmp_path: Path) -> None:

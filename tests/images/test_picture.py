@@ -345,14 +345,26 @@ def test_heic_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_paths_that_are_no_files(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.jpg") if hasattr(os, "mkfifo") else None
     for path, why in (
         (tmp_path / "gone.jpg", "no such file"),
         (tmp_path, "a folder"),
         ("a\0b", "cannot be read"),
+        ("a" * 5000, "cannot be read"),
     ):
         with pytest.raises(ImageError, match=why):
             load(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.jpg"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(load, pipe)
+        try:
+            assert "not a plain file" in str(answer.exception(timeout=10))
+        finally:  # lets go a reader that does wait
+            os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
 
 
 @pytest.mark.parametrize(
@@ -443,6 +455,8 @@ def test_find_pictures(tmp_path: Path) -> None:
 def test_find_pictures_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone: there is no such"):
         find_pictures([tmp_path / "gone"])
+    with pytest.raises(InputError, match=r"aaa: cannot be looked up|aaa: there is no such"):
+        find_pictures(["a" * 5000])
     with pytest.raises(InputError, match="no picture there"):
         find_pictures([tmp_path])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli import options as o
-from mien.cli.output import BAD_INPUT, YES, complain, print_json, print_table
+from mien.cli.output import BAD_INPUT, YES, complain, print_json, print_table, require_place
 from mien.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def _checked(folder: Path | None, out: Path) -> list[Path]:
     """The pictures of the folder; what is wrong with either path is said before any work is done."""
     from mien.images import find_pictures
 
-    if not out.absolute().parent.is_dir():
-        raise InputError(f"{out}: its folder does not exist; make it first, or name another --out")
+    require_place(out)
     if folder is None:
         return []
-    if folder.is_file():
+    files = find_pictures([folder])
+    if files == [folder]:
         raise InputError(f"{folder}: a file, where a folder of pictures is wanted")
-    return find_pictures([folder])
+    return files
 
 
 def _portrait(recognizer: Recognizer, out: Path, *, quiet: bool) -> dict[str, Any]:

@@ -6,11 +6,15 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from rich.console import Console
 from rich.table import Column, Table
+
+from mien.errors import InputError
 
 YES, NO, BAD_INPUT, REVIEW, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -23,6 +27,22 @@ def print_json(value: Any) -> None:
         # A file name that is no UTF-8: JSON's own escapes carry its bytes (and Python's json reads them back).
         text = json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
     _write(text + "\n")
+
+
+def require_place(out: Path) -> None:
+    """Raise InputError where the file `out` could not be written: before any work is done, not after."""
+    folder = out.absolute().parent
+    try:
+        if out.is_dir():
+            raise InputError(f"{out}: a folder, where a file is to be written; name the file")
+        if not folder.is_dir():
+            raise InputError(f"{out}: its folder does not exist; make it first, or name another --out")
+        if not os.access(folder, os.W_OK):
+            raise InputError(f"{out}: its folder cannot be written to; name another --out")
+        with suppress(FileNotFoundError):
+            out.lstat()
+    except OSError as error:  # a name too long, say
+        raise InputError(f"{out}: cannot be written ({error.strerror})") from error
 
 
 def print_table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,8 +10,8 @@ import typer
 
 from mien.bundle.calibration import DEFAULT_FMR, Calibration
 from mien.cli import options as o
-from mien.cli.output import BAD_INPUT, NO, REVIEW, YES, complain, print_json, print_table
-from mien.errors import FaceCountError, InputError
+from mien.cli.output import BAD_INPUT, NO, REVIEW, YES, complain, print_json, print_table, require_place
+from mien.errors import FaceCountError, InputError, MienError
 from mien.images import find_pictures, load, save
 from mien.progress import progress
 from mien.values import Comparison, Crops, Failure, Reading, rate_text
@@ -48,6 +49,8 @@ def detect(
     Exit code 0: a face in every picture; 1: some picture without one; 2: some picture could not be read.
     """
     files = find_pictures(pictures)
+    if annotate:
+        _make_folder(annotate, pictures)
     recognizer = o.recognizer(bundle, detector, device, threads, any_rotation)
     found = progress(recognizer.find_many(files), len(files), "detecting")
     codes, lines = set(), []
@@ -60,7 +63,7 @@ def detect(
         else:
             complain(str(each.error))
         if annotate and isinstance(each, Crops):
-            _write_annotated(each, annotate)
+            codes.add(_annotated_code(each, annotate))
     if not json:
         print_table(("picture", "face", "box", "score", "quality", "reasons"), lines)
     raise typer.Exit(BAD_INPUT if BAD_INPUT in codes else max(codes, default=YES))
@@ -88,6 +91,7 @@ def embed(
     sha256 (a row a face), and the digests of bundle and aligner. Exit code 1: some picture without a face.
     """
     files = find_pictures(pictures)
+    require_place(out)
     recognizer = o.recognizer(bundle, detector, device, threads, any_rotation)
     readings, failures = _chosen(progress(recognizer.read_many(files), len(files), "embedding"), face)
     for failure in failures:
@@ -172,13 +176,31 @@ def _face_lines(found: Crops) -> list[tuple[str, ...]]:
     ]
 
 
-def _write_annotated(found: Crops, folder: Path) -> None:
-    from mien.draw import annotate
-
+def _make_folder(folder: Path, inputs: list[Path]) -> None:
+    """Make the folder to draw into; InputError where that fails, or where the next run would read from it."""
     try:
+        for each in inputs:
+            if each.is_dir() and folder.resolve().is_relative_to(each.resolve()):
+                raise InputError(f"{folder}: lies in {each}, which is read; name a folder outside it")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot be made a folder ({error.strerror})") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder}: cannot be written to; name another folder")
+
+
+def _annotated_code(found: Crops, folder: Path) -> int:
+    try:
+        _write_annotated(found, folder)
+    except MienError as error:
+        complain(str(error))
+        return BAD_INPUT
+    return YES
+
+
+def _write_annotated(found: Crops, folder: Path) -> None:
+    from mien.draw import annotate
+
     captions = [f"{score:.2f}" for score in found.faces.scores]
     # The digest's start keeps pictures of one name from two folders apart.
     name = f"{Path(found.source).stem}-{found.sha256[:6]}.jpg"

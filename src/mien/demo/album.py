@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mien.bundle.calibration import DEFAULT_FMR, Calibration
 from mien.demo.parts import together
+from mien.errors import MienError
 from mien.images import encode_jpeg
 from mien.progress import progress
 from mien.recognition.compare import compare, similarities
 from mien.recognition.recognizer import Recognizer
-from mien.values import Comparison, Embeddings, Failure, Floats, Pixels, Reading
+from mien.values import Comparison, Crops, Failure, Floats, Pixels, Reading
 
 THUMB = 112  # pixels
 NEAREST = 3
 ROWS = 512  # of similarities held at a time
+TOGETHER = 8  # faces that meet in one run of the embedder
+TIE = 1e-9  # so little is no difference: rounding must not lead a chain of neighbours round in a circle
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,18 +84,52 @@ def read_album(recognizer: Recognizer, folder: Path, files: Sequence[Path]) -> A
     """Every face of the files. Holds a small picture and a vector of each face, and no picture itself."""
     faces: list[Face] = []
     empty, failures = [], []
-    for found in progress(recognizer.find_many(files), len(files), "your pictures"):
+    found_in = progress(recognizer.find_many(files), len(files), "your pictures")
+    for found in _read(recognizer, found_in):
         if isinstance(found, Failure):
             failures.append(found)
             continue
-        reading = recognizer.embed([found])[0]
-        name = _within(folder, found.source)
-        empty += [] if len(found) else [name]
-        for i, crop in enumerate(found.images):
-            faces.append(Face(name, i + 1, len(found), _thumb(crop), reading[i]))
+        crops, reading = found
+        name = _within(folder, crops.source)
+        empty += [] if len(crops) else [name]
+        for i, crop in enumerate(crops.images):
+            faces.append(Face(name, i + 1, len(crops), _thumb(crop), reading[i]))
     calibration = recognizer.calibration
     groups = grouped(faces, calibration) if calibration else []
     return Album(len(files), faces, empty, failures, groups, nearest(faces, calibration))
+
+
+def _read(
+    recognizer: Recognizer, found: Iterable[Crops | Failure]
+) -> Iterator[tuple[Crops, Reading] | Failure]:
+    for batch in _batches(found):
+        crops = [each for each in batch if isinstance(each, Crops)]
+        readings = iter(_embedded(recognizer, crops))
+        for each in batch:
+            reading = each if isinstance(each, Failure) else next(readings)
+            yield reading if isinstance(reading, Failure) else (cast(Crops, each), reading)
+
+
+def _batches(found: Iterable[Crops | Failure]) -> Iterator[list[Crops | Failure]]:
+    batch: list[Crops | Failure] = []
+    for each in found:
+        batch.append(each)
+        faces = sum(len(one) for one in batch if isinstance(one, Crops))
+        if faces >= TOGETHER or len(batch) >= TOGETHER:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _embedded(recognizer: Recognizer, crops: Sequence[Crops]) -> Sequence[Reading | Failure]:
+    try:
+        return recognizer.embed(crops)
+    except MienError as error:
+        if len(crops) == 1:
+            return [Failure(crops[0].source, error)]
+        # One picture's faces spoil the run that others share: each by itself shows whose they are.
+        return [reading for each in crops for reading in _embedded(recognizer, [each])]
 
 
 def _within(folder: Path, source: str) -> str:
@@ -105,29 +141,52 @@ def _thumb(crop: Pixels) -> bytes:
     return encode_jpeg(cv2.resize(crop, (THUMB, THUMB), interpolation=cv2.INTER_AREA).astype(np.uint8), 80)
 
 
+def grouping_fmr(faces: Sequence[Face], calibration: Calibration) -> float:
+    """The false-match rate at which these faces are grouped: the default one, shared out over all their pairs.
+
+    So a whole folder of strangers is as unlikely to give one false pair as two strangers are by themselves:
+    the Bonferroni correction, as far as the calibration's table goes.
+    """
+    good = sum(not face.reasons for face in faces)
+    return max(calibration.thresholds[-1].fmr, DEFAULT_FMR / max(1, good * (good - 1) // 2))
+
+
 def grouped(faces: Sequence[Face], calibration: Calibration) -> list[list[int]]:
-    """Faces joined wherever two good ones are "same" at the default FMR: A like B and B like C is one group."""
-    left = np.array([not face.reasons for face in faces], bool)
-    if not left.any():
+    """Good faces that are alike on average, at `grouping_fmr`; larger groups first, two faces at least."""
+    good = [i for i, face in enumerate(faces) if not face.reasons]
+    if not good:
         return []
-    vectors, groups = together([face.reading for face in faces]), []
+    level = calibration.threshold(grouping_fmr(faces, calibration))
+    groups = _joined(together([faces[i].reading for i in good]).vectors, level)
+    several = (sorted(good[i] for i in group) for group in groups if len(group) > 1)
+    return sorted(several, key=lambda group: (-len(group), group))
+
+
+def _joined(vectors: Floats, level: float) -> list[list[int]]:
+    """Average linkage down to `level`, by chains of nearest neighbours (Benzécri 1982, Juan 1982).
+
+    A group is held by the mean of its vectors: the product of two means is the average similarity across.
+    """
+    means, groups = vectors.astype(np.float64), [[i] for i in range(len(vectors))]
+    left = np.ones(len(vectors), bool)
+    chain: list[int] = []
     while left.any():
-        group = _spread(vectors, left, calibration.threshold(DEFAULT_FMR))
-        groups += [group] if len(group) > 1 else []
-    return sorted(groups, key=len, reverse=True)
-
-
-def _spread(vectors: Embeddings, left: NDArray[np.bool_], level: float) -> list[int]:
-    """The group of the first face that is left; its members are left no longer."""
-    group, done = [int(left.argmax())], 0
-    left[group] = False
-    while done < len(group):
-        some = group[done : done + ROWS]
-        done += len(some)
-        like = (similarities(vectors[some], vectors) >= level).any(axis=0) & left
-        left[like] = False
-        group += np.flatnonzero(like).tolist()
-    return sorted(group)
+        chain = chain or [int(left.argmax())]
+        last, previous = chain[-1], chain[-2:-1]
+        alike = np.where(left, means @ means[last], -np.inf)
+        alike[last] = -np.inf
+        alike[previous] += TIE
+        next_one = int(alike.argmax())
+        if alike[next_one] < level:
+            left[chain.pop()] = False  # what joins others later on is no nearer to it
+        elif next_one in previous:
+            sizes = len(groups[next_one]), len(groups[last])
+            means[next_one] = np.average(means[[next_one, last]], axis=0, weights=sizes)
+            groups[next_one], groups[last], left[last] = groups[next_one] + groups[last], [], False
+            del chain[-2:]
+        else:
+            chain.append(next_one)
+    return groups
 
 
 def nearest(faces: Sequence[Face], calibration: Calibration | None) -> list[list[tuple[int, Comparison]]]:

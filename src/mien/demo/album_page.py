@@ -9,8 +9,8 @@ import numpy as np
 
 import mien.pages.page as p
 from mien.bundle.calibration import Calibration
-from mien.demo.album import Album, Face
-from mien.demo.parts import answer_words, footer, rule_words, together
+from mien.demo.album import Album, Face, grouping_fmr
+from mien.demo.parts import answer_words, footer, rate_words, rule_words, together
 from mien.pages.plots import matrix
 from mien.recognition.compare import similarities
 from mien.recognition.recognizer import Recognizer
@@ -61,9 +61,11 @@ def _groups(album: Album, calibration: Calibration | None) -> Iterator[p.Html]:
     ]
     pairs = sum(len(group) == 2 for group in album.groups)
     large = len(parts) - pairs
+    rate = rate_words(grouping_fmr(album.faces, calibration), calibration)
     words = (
-        "Each face of a group is “same” with at least one other of it. Faces of low quality join no group: "
-        "they would glue strangers together."
+        f"The faces of a group are alike on average, at a false-match rate of {rate}: stricter than for one "
+        "pair, since every face meets every other here. Faces of low quality join no group: they would glue "
+        "strangers together."
     )
     yield p.section(
         "Who is who",

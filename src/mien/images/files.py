@@ -32,11 +32,13 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def _pictures_at(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(_pictures_below(path))
-    if not path.exists():
+    try:
+        folder, there = path.is_dir(), path.exists()
+    except OSError as error:  # a name too long, say
+        raise InputError(f"{path}: cannot be looked up ({error.strerror})") from error
+    if not there:
         raise InputError(f"{path}: there is no such file or folder")
-    return [path]
+    return sorted(_pictures_below(path)) if folder else [path]
 
 
 def _pictures_below(folder: Path) -> Iterator[Path]:

@@ -78,7 +78,8 @@ def _first_line(error: Exception) -> str:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (a Path costs as much as the reading)
+        # A Path costs as much as the reading.
+        with open(path, "rb", buffering=0, opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ImageError("not a plain file")
@@ -91,6 +92,10 @@ def _read(path: str) -> bytes:
         raise ImageError("there is no such file") from None
     except (OSError, ValueError) as error:
         raise ImageError(f"the file cannot be read ({_first_line(error)})") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait for its writer
 
 
 def _from_bytes(data: bytes, name: str, max_pixels: int, shrink_to: int | None) -> Picture:
