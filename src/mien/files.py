@@ -1,8 +1,9 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and read within bounds."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -28,3 +29,17 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     finally:
         if scratch:
             Path(scratch).unlink(missing_ok=True)
+
+
+def read_bounded(path: str | os.PathLike[str], limit: int) -> bytes:
+    """A plain file's bytes, at most `limit` of them. Raises InputError where it is larger or cannot be read."""
+    file = Path(path)
+    try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would never end
+            raise InputError(f"{file}: not a plain file")
+        if status.st_size > limit:
+            raise InputError(f"{file}: larger than the {limit} bytes that are read")
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror or error})") from error

@@ -20,6 +20,7 @@ from mien.values import Embeddings, Floats, Reading, frozen_array
 FORMAT = 1
 FIELDS = ("vectors", "norms", "names", "sha256", "boxes", "landmarks", "scores", "quality", "bundle", "aligner")
 MAX_BYTES = 16 << 30
+MAX_RATIO = 100  # of what a compressed file may expand to
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,12 +88,14 @@ class VectorFile:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what `save` wrote. InputError where it is something else."""
         try:
-            if Path(path).stat().st_size > MAX_BYTES:
-                raise InputError(f"{path}: larger than the {MAX_BYTES} bytes that are read")
-            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                return cls._from_arrays({name: file[name] for name in ("format", *FIELDS)})
-        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: not a file that `mien embed` wrote ({error})") from error
+            # What is too large for float32 is refused by its value, without a warning.
+            with np.errstate(all="ignore"):
+                return cls._from_arrays(_arrays(Path(path)))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        except Exception as error:  # zipfile, its decompressors and NumPy raise a dozen kinds
+            why = str(error) or type(error).__name__
+            raise InputError(f"{path}: not a file that `mien embed` wrote ({why})") from error
 
     @classmethod
     def _from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
@@ -104,3 +107,19 @@ class VectorFile:
         names, digests = (tuple(str(word) for word in arrays[name]) for name in ("names", "sha256"))
         places = (arrays[name] for name in ("boxes", "landmarks", "scores", "quality"))
         return cls(embeddings, names, digests, *places)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    with path.open("rb") as stream, zipfile.ZipFile(stream) as file:
+        expanded = sum(entry.file_size for entry in file.infolist())
+        if expanded > min(MAX_BYTES, MAX_RATIO * path.stat().st_size):
+            raise InputError(
+                f"expands to {expanded} bytes; at most {MAX_BYTES}, and {MAX_RATIO} × the file, are read"
+            )
+        return {name: _array(file, name) for name in ("format", *FIELDS)}
+
+
+def _array(file: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with file.open(f"{name}.npy") as member:
+        array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+    return array

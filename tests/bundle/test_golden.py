@@ -11,9 +11,11 @@ from graphs import colour, detect_card, embed_card, files_of, graph_of, linear, 
 from msgspec.structs import replace
 from onnx import helper
 
+from mien.bundle import golden as golden_module
 from mien.bundle.bundle import Bundle
 from mien.bundle.card import Golden
 from mien.bundle.golden import COUNT, measure, pattern, verify, write_proved
+from mien.bundle.session import Session
 from mien.errors import BundleError
 
 SIZE = (12, 10)
@@ -93,10 +95,13 @@ def test_fewer_numbers_than_promised(tmp_path: Path) -> None:
         verify(with_golden(tmp_path, values=(1.0,) * 4))
 
 
+def means_of(size: tuple[int, int]) -> tuple[float, ...]:
+    return tuple(pattern(size).reshape(-1, 3).mean(axis=0).tolist())
+
+
 def test_measured_by_hand(tmp_path: Path) -> None:
-    means_of_channels = pattern((64, 64)).reshape(-1, 3).mean(axis=0)
     (golden,) = measure(Bundle.write(tmp_path / "m", *detect_card(means())))
-    np.testing.assert_allclose(golden.values, means_of_channels, rtol=1e-5)
+    np.testing.assert_allclose(golden.values, means_of((64, 64)), rtol=1e-5)
 
 
 def test_every_output_of_every_file_is_measured(tmp_path: Path) -> None:
@@ -107,6 +112,29 @@ def test_every_output_of_every_file_is_measured(tmp_path: Path) -> None:
     bundle = Bundle.write(tmp_path / "three", card, {"two.onnx": two, "one.onnx": means()})
     measured = [(golden.file, golden.output) for golden in measure(bundle)]
     assert measured == [("two.onnx", 0), ("two.onnx", 1), ("one.onnx", 0)]
+
+
+def test_a_file_is_opened_once_however_many_numbers_prove_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def counted(bundle: Bundle, file: str, runtime: Any) -> Session:
+        opened.append(file)
+        return Session(bundle, file, runtime)
+
+    files = {"two.onnx": means(), "one.onnx": means()}
+    card, _ = detect_card(files=tuple(listed for name in files for listed in files_of(files[name], name)))
+    rows = measure(Bundle.write(tmp_path / "plain", card, files))
+    small = means_of((8, 12))
+    golden = (*rows, *(replace(row, size=(8, 12), values=small) for row in reversed(rows)))
+    bundle = Bundle.write(tmp_path / "proved", replace(card, golden=golden), files)
+    monkeypatch.setattr(golden_module, "Session", counted)
+    assert verify(bundle) < 1e-3
+    assert sorted(opened) == ["one.onnx", "two.onnx"]
+    wrong = replace(card, golden=(*golden[:3], replace(golden[3], values=(1.0,) * 3)))
+    with pytest.raises(BundleError, match=r"two\.onnx: output 0 is .* off its golden"):
+        verify(Bundle.write(tmp_path / "wrong", wrong, files))
 
 
 def test_numbers_that_are_none_cannot_be_golden(tmp_path: Path) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from graphs import graph_of, serialised
 from grid_graphs import without_landmarks
+from onnx import helper
 from typer.testing import CliRunner, Result
 
 from mien.bundle.bundle import Bundle
+from mien.bundle.card import EmbedCard
 from mien.bundle.catalog import entries, find_bundle
+from mien.bundle.importers.dlib import SOURCE
 from mien.bundle.runtime import Runtime
 from mien.cli import build_app
 from mien.errors import BundleError, CardError, InputError
@@ -112,3 +118,75 @@ def test_import_lists_the_formats_it_knows(tmp_path: Path) -> None:
 def test_import_says_how_many_files_a_format_wants(tmp_path: Path) -> None:
     result = run("models", "import", "mtcnn", tmp_path / "x", "--out", tmp_path / "out")
     assert "this format wants pnet.lz4, rnet.lz4, onet.lz4" in str(result.exception)
+
+
+@pytest.mark.parametrize("format", ["dlib", "mtcnn"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--family", "arcface"),
+        ("--channels", "RGB"),
+        ("--mean", "127.5", "--scale", "0.1"),
+        ("--no-mirror",),
+        ("--reference", "1,1 2,2 3,3 4,4 5,5"),
+    ],
+    ids=str,
+)
+def test_import_refuses_options_of_another_format(
+    format: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = run("models", "import", format, tmp_path / "x", "--out", tmp_path / "out", *options)
+    assert isinstance(result.exception, InputError)
+    wanted = ", ".join(word for word in options if word.startswith("--")).replace("--no-", "--")
+    assert str(result.exception) == f"{wanted}: for the format onnx, not for {format}"
+
+
+def test_import_takes_an_embedders_settings_and_so_its_family(tmp_path: Path) -> None:
+    shape = ("n", 3, 112, 96)  # not a square: without --reference there are no points for it
+    (tmp_path / "x.onnx").write_bytes(embedder_file(shape))
+    points = "30,30 60,30 45,50 33,70.5 57,70"
+    options = ("--reference", points, "--channels", "BGR", "--mean", "1", "--scale", "0.5", "--mirror")
+    result = run("models", "import", "onnx", tmp_path / "x.onnx", "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.exception
+    card = Bundle.open(tmp_path / "out").card
+    assert isinstance(card, EmbedCard)
+    assert card.reference.points == ((30, 30), (60, 30), (45, 50), (33, 70.5), (57, 70))
+    assert (card.input.channels, card.input.mean, card.input.scale) == ("BGR", (1.0,) * 3, (0.5,) * 3)
+    assert card.mirror
+    assert "arcface (as asked)" in card.provenance.recipe
+    assert card.provenance.licence == "unknown"
+
+
+def test_import_refuses_an_embedders_settings_for_a_detector(tmp_path: Path) -> None:
+    options = ("--family", "scrfd", "--mirror")
+    result = run("models", "import", "onnx", tmp_path / "x.onnx", "--out", tmp_path / "out", *options)
+    assert isinstance(result.exception, InputError)
+    assert "settings of an embedder were given for family 'scrfd'" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,2", "1,1 2,2 3,3 4,4 5", "1,1 2,2 3,3 4,4 5,five", "1,1 2,2 3,3 4,4 5,5 6,6", "nan,1 " * 5]
+)
+def test_import_refuses_points_that_are_none(text: str, tmp_path: Path) -> None:
+    options = ("--reference", text)
+    result = run("models", "import", "onnx", tmp_path / "x.onnx", "--out", tmp_path / "out", *options)
+    assert isinstance(result.exception, InputError)
+    assert "five points are wanted, x,y x,y x,y x,y x,y" in str(result.exception)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_import_keeps_source_and_licence_of_every_format(told: bool, tmp_path: Path) -> None:
+    spec = find_spec("face_recognition_models")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("needs the package face_recognition_models (extra starter)")
+    file = Path(spec.submodule_search_locations[0]) / "models" / "dlib_face_recognition_resnet_model_v1.dat"
+    options = ("--source", "a talk", "--licence", "none stated") if told else ()
+    result = run("models", "import", "dlib", file, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.exception
+    found = Bundle.open(tmp_path / "out").card.provenance
+    assert (found.source, found.licence) == (("a talk", "none stated") if told else (SOURCE, "CC0-1.0"))
+
+
+def embedder_file(shape: Sequence[int | str]) -> bytes:
+    nodes = [helper.make_node("ReduceMean", ["input"], ["output"], axes=[2, 3], keepdims=0)]
+    return serialised(graph_of(nodes, shape, {"output": ("n", 3)}, {}))

@@ -178,6 +178,7 @@ def test_bad_input_is_one_line_and_exit_code_2(folder: Path, words: tuple[str, .
         (("compare", "ann.jpg"), "Missing argument 'B'"),
         (("compare", "a", "b", "--fmr", "often"), "Invalid value for '--fmr'"),
         (("detect", "--threads", "0", "ann.jpg"), "Invalid value for '--threads'"),
+        (("detect", "--threads", "1025", "ann.jpg"), "Invalid value for '--threads'"),
         (("recognise",), "No such command 'recognise'"),
     ],
 )

@@ -14,8 +14,8 @@ from typing import Self
 
 from mien.bundle.calibration import Calibration, decode_calibration, encode_calibration
 from mien.bundle.card import DIGEST, MAX_BYTES, AnyCard, decode_card, encode_card
-from mien.errors import BundleError, CardError, DigestError
-from mien.files import write_whole
+from mien.errors import BundleError, CardError, DigestError, InputError
+from mien.files import read_bounded, write_whole
 
 MAX_FILE_BYTES = 2 << 30
 
@@ -41,7 +41,7 @@ class Bundle:
         card_file = path / "card.json"
         if not card_file.is_file():
             raise BundleError(f"{path}: no card.json here, so this is no bundle")
-        return cls(path, decode_card(_read_bounded(card_file, MAX_BYTES), str(card_file)))
+        return cls(path, decode_card(_read(card_file, MAX_BYTES), str(card_file)))
 
     @classmethod
     def write(
@@ -101,7 +101,7 @@ class Bundle:
         # A link could point outside the folder; a bundle is whole in itself.
         if path.is_symlink() or not path.is_file():
             raise BundleError(f"{path}: not a plain file")
-        content = _read_bounded(path, MAX_FILE_BYTES)
+        content = _read(path, MAX_FILE_BYTES)
         if hashlib.sha256(content).hexdigest() != wanted[name]:
             raise DigestError(f"{path}: not the file its card names (SHA-256 differs); fetch or build it again")
         return content
@@ -114,7 +114,7 @@ class Bundle:
         path = self.calibrations().get(aligner)
         if path is None:
             return None
-        found = decode_calibration(_read_bounded(path, MAX_BYTES), str(path))
+        found = decode_calibration(_read(path, MAX_BYTES), str(path))
         if (found.bundle, found.aligner) != (self.digest, aligner):
             raise CardError(f"{path}: this calibration is another model's or aligner's")
         return found
@@ -152,10 +152,8 @@ def _writing(path: Path) -> Iterator[None]:
         raise BundleError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _read_bounded(path: Path, limit: int) -> bytes:
+def _read(path: Path, limit: int) -> bytes:
     try:
-        if path.stat().st_size > limit:
-            raise BundleError(f"{path}: larger than the {limit} bytes that are read")
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path}: {error.strerror or error}") from error
+        return read_bounded(path, limit)
+    except InputError as error:
+        raise BundleError(str(error)) from error

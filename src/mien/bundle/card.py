@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -38,6 +39,11 @@ class File(Part, frozen=True, kw_only=True):
             f"files: {self.name!r} is not a plain file name",
         )
         _require(DIGEST.fullmatch(self.sha256) is not None, f"files: {self.sha256!r} is not a SHA-256 in hex")
+
+
+def listed(files: Mapping[str, bytes]) -> tuple[File, ...]:
+    """Files by name and bytes, as a card lists them."""
+    return tuple(File(name=name, sha256=hashlib.sha256(data).hexdigest()) for name, data in files.items())
 
 
 class Input(Part, frozen=True, kw_only=True):

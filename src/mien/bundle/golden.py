@@ -6,7 +6,9 @@ They are recomputed through the whole session, so a wrong colour order, mean, sc
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -66,27 +68,29 @@ def verify(bundle: Bundle) -> float:
     """
     if not bundle.card.golden:
         raise BundleError(f"{bundle.folder}: the card holds no golden numbers, so nothing proves this model")
-    return max(_deviation(bundle, golden) for golden in bundle.card.golden)
+    return max(_deviations(bundle))
 
 
-def _deviation(bundle: Bundle, golden: Golden) -> float:
-    have = np.array(_first_numbers(bundle, golden.file, golden.size, golden.output, len(golden.values)))
+def _deviations(bundle: Bundle) -> Iterator[float]:
+    rows = sorted(bundle.card.golden, key=attrgetter("file", "size"))
+    for file, of_file in groupby(rows, attrgetter("file")):
+        session = Session(bundle, file, Runtime(threads=1))
+        for size, of_size in groupby(of_file, attrgetter("size")):
+            outputs = session(pattern(size)[None])
+            yield from (_deviation(bundle.folder / file, golden, outputs) for golden in of_size)
+
+
+def _deviation(file: Path, golden: Golden, outputs: Sequence[Floats]) -> float:
+    if golden.output >= len(outputs):
+        raise BundleError(f"{file}: no output {golden.output}, the graph has {len(outputs)}")
     want = np.array(golden.values)
+    have = outputs[golden.output].ravel()[: len(want)].astype(np.float64)
     if have.shape != want.shape:
-        raise BundleError(
-            f"{bundle.folder / golden.file}: {len(have)} numbers came out, {len(want)} are promised"
-        )
+        raise BundleError(f"{file}: {len(have)} numbers came out, {len(want)} are promised")
     deviation = float((np.abs(have - want) / (1 + np.abs(want))).max())
     if not deviation <= golden.tolerance:
         raise BundleError(
-            f"{bundle.folder / golden.file}: output {golden.output} is {deviation:.2g} off its golden "
+            f"{file}: output {golden.output} is {deviation:.2g} off its golden "
             f"numbers (at most {golden.tolerance:g}); this is not the model its card describes"
         )
     return deviation
-
-
-def _first_numbers(bundle: Bundle, file: str, size: tuple[int, int], output: int, count: int) -> list[float]:
-    outputs = Session(bundle, file, Runtime(threads=1))(pattern(size)[None])
-    if output >= len(outputs):
-        raise BundleError(f"{bundle.folder / file}: no output {output}, the graph has {len(outputs)}")
-    return [float(value) for value in outputs[output].ravel()[:count]]

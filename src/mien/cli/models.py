@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
 
 from mien.bundle.bundle import Bundle
-from mien.bundle.card import encode_card
+from mien.bundle.card import Reference, encode_card
 from mien.bundle.catalog import entries, find_bundle, landmark_network, starter_folder
 from mien.bundle.golden import verify as verify_golden
 from mien.bundle.golden import write_proved
@@ -91,11 +91,19 @@ def import_(
     ] = None,
     name: Annotated[str | None, typer.Option(help="The bundle's name.  [default: the folder's]")] = None,
     source: Annotated[str, typer.Option(help="Where the model was published.")] = "",
-    licence: Annotated[str, typer.Option(help="The licence of the weights.")] = "unknown",
-    channels: Annotated[Literal["RGB", "BGR", "grey"], typer.Option(help="arcface: colour order.")] = "RGB",
-    mean: Annotated[float, typer.Option(help="arcface: the graph takes (pixel − mean) × scale.")] = 127.5,
-    scale: Annotated[float, typer.Option(help="arcface: see --mean.")] = 1 / 127.5,
-    mirror: Annotated[bool, typer.Option(help="arcface: average with the mirrored crop.")] = False,
+    licence: Annotated[str, typer.Option(help="The weights' licence; else the format's own, or unknown.")] = "",
+    channels: Annotated[
+        Literal["RGB", "BGR", "grey"] | None, typer.Option(help="arcface: colour order.  [default: RGB]")
+    ] = None,
+    mean: Annotated[
+        float | None, typer.Option(help="arcface: it takes (pixel − mean) × scale.  [default: 127.5]")
+    ] = None,
+    scale: Annotated[float | None, typer.Option(help="arcface: see --mean.  [default: 1/127.5]")] = None,
+    mirror: Annotated[bool | None, typer.Option(help="arcface: average with the mirrored crop.")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="arcface: where eyes, nose and mouth corners go on the crop, x,y x,y x,y x,y x,y."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Make a bundle of a public model's files, or say why they do not fit.
@@ -106,9 +114,13 @@ def import_(
     """
     if format not in IMPORTERS:
         raise InputError(f"format {format!r} is unknown; known: {', '.join(IMPORTERS)}")
-    embedder = Embedder(channels=channels, mean=mean, scale=scale, mirror=mirror)
-    told = None if embedder == Embedder() else embedder
-    wishes = Wishes(name or out.name, source, licence, family, told, landmark_network)
+    settings = _given(channels=channels, mean=mean, scale=scale, mirror=mirror, reference=reference)
+    alien = _given(family=family) | settings
+    if alien and format != "onnx":
+        raise InputError(f"{', '.join(f'--{key}' for key in alien)}: for the format onnx, not for {format}")
+    if settings and family is None:
+        family = "arcface"
+    wishes = Wishes(name or out.name, source, licence, family, _embedder(settings), landmark_network)
     bundle = write_proved(out, *IMPORTERS[format](files, wishes))
     if json:
         print_json({"folder": str(out), "digest": bundle.digest, "card": msgspec.to_builtins(bundle.card)})
@@ -117,6 +129,25 @@ def import_(
     print(f"{out}: {card.name}, to {card.task} ({card.provenance.recipe or card.provenance.framework})")
     print(f"digest {bundle.digest}, {len(card.golden)} outputs proved")
     print(f"licence of the weights: {card.provenance.licence}")
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _embedder(settings: dict[str, Any]) -> Embedder | None:
+    if "reference" in settings:
+        settings = {**settings, "reference": _reference(settings["reference"])}
+    return Embedder(**settings) if settings else None
+
+
+def _reference(text: str) -> Reference:
+    try:
+        pairs = [pair.split(",") for pair in text.split()]
+        return Reference(points=tuple((float(x), float(y)) for x, y in pairs))
+    except ValueError as error:
+        wanted = "five points are wanted, x,y x,y x,y x,y x,y"
+        raise InputError(f"--reference {text!r}: {wanted} ({error})") from error
 
 
 def _calibration_summary(bundle: Bundle, aligner: str) -> dict[str, str | int]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from mien.bundle.runtime import MAX_THREADS
 from mien.recognition.recognizer import Recognizer
 
 BundleOption = Annotated[str, typer.Option("--bundle", help="Embedder: catalogue name or folder.")]
@@ -15,7 +16,8 @@ DeviceOption = Annotated[
     str, typer.Option("--device", help="cpu, cuda, cuda:1 …; one that is missing is an error.")
 ]
 ThreadsOption = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Cores to use; without it $MIEN_THREADS, else all.")
+    int | None,
+    typer.Option("--threads", min=1, max=MAX_THREADS, help="Cores to use; else $MIEN_THREADS, else all."),
 ]
 RotationOption = Annotated[
     bool, typer.Option("--any-rotation", help="Find faces lying on their side or head too (4 × the time).")

@@ -31,7 +31,7 @@ def test_an_unknown_engine_names_the_known_ones() -> None:
         open_engine(identity(), Runtime(threads=1, engine="tensorflow"))
 
 
-@pytest.mark.parametrize("device", ["gpu", "cpu:x", "CPU", "cuda:", "npu:0"])
+@pytest.mark.parametrize("device", ["gpu", "cpu:x", "cpu:0", "cpu:5", "cpu:", "CPU", "cuda:", "npu:0"])
 def test_devices_that_are_none(device: str) -> None:
     with pytest.raises(DeviceError, match=r"is not on this machine; here: .*cpu"):
         open_engine(identity(), Runtime(device=device, threads=1))

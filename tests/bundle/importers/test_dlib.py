@@ -369,6 +369,18 @@ def test_what_is_wrong_is_said(data: bytes, complaint: str) -> None:
         dlib.embedder(data)
 
 
+@pytest.mark.parametrize("epsilon", [1e200, -1e200, -3.0])
+def test_a_lying_epsilon_is_refused_without_a_warning(epsilon: float) -> None:
+    view = integers(1, 1, 1, 1, 1)
+    statistics = tensor([]) * 2 + tensor([0.5]) + tensor([2.0]) + integers(7, 100) + real(1.0) * 4
+    mantissa, exponent = np.frexp(epsilon)
+    lie = integers(int(mantissa * 2**53), int(exponent) - 53)
+    norm = text("bn_con2") + tensor([1.0, 0.0]) + view * 2 + statistics + lie + tail()
+    weights = conv(np.zeros((1, 3, 3, 3), np.float32), np.float32([0.5]), 1, 1, first=True)
+    with pytest.raises(GraphError, match="running statistics that do not fit"):
+        read_network(Stream(header("input_rgb_image_pyramid") + weights + norm))
+
+
 def test_weights_must_be_numbers() -> None:
     bad = tensor([1.0]).replace(struct.pack("<f", 1.0), struct.pack("<f", float("nan")))
     with pytest.raises(GraphError, match="not a finite number"):

@@ -59,10 +59,11 @@ def open_engine(graph: bytes, runtime: Runtime) -> OnnxRuntime:
 
 
 def _provider(device: str) -> tuple[str, dict[str, str]]:
-    kind, _, number = device.partition(":")
+    kind, colon, number = device.partition(":")
     here = ort.get_available_providers()
     known = [name for name, provider in PROVIDERS.items() if provider in here]
-    if kind not in known or (number and not number.isdecimal()):
+    numbered = kind != "cpu" and number.isdecimal()  # there is one CPU
+    if kind not in known or (colon and not numbered):
         raise DeviceError(f"device {device!r} is not on this machine; here: {', '.join(known)}")
     return PROVIDERS[kind], {"device_id": number} if number else {}
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from mien.bundle.card import AnyCard
 from mien.bundle.importers import dlib, mtcnn, onnx
 from mien.errors import CardError, InputError
+from mien.files import read_bounded
 
 Imported = tuple[AnyCard, Mapping[str, bytes]]
 MAX_BYTES = 256 << 20
@@ -20,12 +21,13 @@ MAX_BYTES = 256 << 20
 class Wishes:
     """What the files cannot say: the bundle's name, where they are from, under which licence.
 
+    source and licence: empty for what the importer of the format knows of them.
     family, embedder and landmarks are for the format onnx alone (see `mien.bundle.importers.onnx`).
     """
 
     name: str
     source: str = ""
-    licence: str = "unknown"
+    licence: str = ""
     family: str | None = None
     embedder: onnx.Embedder | None = None
     landmarks: Callable[[], bytes] | None = None
@@ -36,23 +38,22 @@ def _from_onnx(files: Sequence[Path], wishes: Wishes) -> Imported:
     card, graphs = onnx.import_onnx(
         file,
         family=wishes.family,
-        source=wishes.source,
-        licence=wishes.licence,
         embedder=wishes.embedder,
         landmarks=wishes.landmarks,
+        **_told(wishes),
     )
     return _named(card, wishes.name), graphs
 
 
 def _from_dlib(files: Sequence[Path], wishes: Wishes) -> Imported:
     (file,) = _exactly(files, "dlib_face_recognition_resnet_model_v1.dat")
-    card, graphs = dlib.embedder(_read(file))
+    card, graphs = dlib.embedder(_read(file), **_told(wishes))
     return _named(card, wishes.name), graphs
 
 
 def _from_mtcnn(files: Sequence[Path], wishes: Wishes) -> Imported:
     pnet, rnet, onet = _exactly(files, "pnet.lz4", "rnet.lz4", "onet.lz4")
-    card, graphs = mtcnn.detector(_read(pnet), _read(rnet), _read(onet))
+    card, graphs = mtcnn.detector(_read(pnet), _read(rnet), _read(onet), **_told(wishes))
     return _named(card, wishes.name), graphs
 
 
@@ -70,12 +71,12 @@ def _exactly(files: Sequence[Path], *wanted: str) -> Sequence[Path]:
 
 
 def _read(file: Path) -> bytes:
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise InputError(f"{file}: larger than the {MAX_BYTES} bytes that are read")
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror or error})") from error
+    return read_bounded(file, MAX_BYTES)
+
+
+def _told(wishes: Wishes) -> dict[str, str]:
+    told = {"source": wishes.source, "licence": wishes.licence}
+    return {name: text for name, text in told.items() if text}
 
 
 IMPORTERS: Mapping[str, Callable[[Sequence[Path], Wishes], Imported]] = {

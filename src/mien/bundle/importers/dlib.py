@@ -5,13 +5,12 @@ Weights: Davis E. King, `dlib_face_recognition_resnet_model_v1.dat` and `mmod_hu
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from mien.bundle.card import DetectCard, EmbedCard, File, Input, Provenance, Reference
+from mien.bundle.card import DetectCard, EmbedCard, Input, Provenance, Reference, listed
 from mien.bundle.importers.dlib_graph import CHIP, normalised_first, residual_graph, scanning_graph
 from mien.bundle.importers.dlib_stream import Conv, Layer, Network, Stream, folded, read_network
 from mien.errors import GraphError
@@ -57,7 +56,7 @@ def embedder(
     files = {"model.onnx": residual_graph(folded(network.layers))}
     card = EmbedCard(
         name="dlib-resnet",
-        files=_listed(files),
+        files=listed(files),
         input=_input((CHIP, CHIP)),
         provenance=Provenance(
             source=source,
@@ -91,7 +90,7 @@ def detector(
     }
     card = DetectCard(
         name="mmod",
-        files=_listed(files),
+        files=listed(files),
         input=_input(None),
         provenance=Provenance(
             source=source,
@@ -143,7 +142,3 @@ def _require_input(network: Network, name: str) -> Network:
 
 def _input(size: tuple[int, int] | None) -> Input:
     return Input(size=size, channels="RGB", mean=MEAN, scale=(SCALE,) * 3)
-
-
-def _listed(files: dict[str, bytes]) -> tuple[File, ...]:
-    return tuple(File(name=name, sha256=hashlib.sha256(data).hexdigest()) for name, data in files.items())

@@ -213,11 +213,12 @@ def _batch_norm(stream: Stream) -> Scale:
     stream.integer(), stream.integer()  # updates, window
     for _ in range(4):  # learning rates and weight decays
         stream.real()
-    epsilon = np.float32(stream.real())
-    if not len(means) == len(variances) == len(gain) or not (variances + epsilon > 0).all():
-        raise stream.fail("running statistics that do not fit the layer")
     with np.errstate(over="ignore", invalid="ignore"):  # `folded` refuses what overflows
-        factor = gain / np.sqrt(variances + epsilon)
+        spread = variances + np.float32(stream.real())
+        # An endless spread would pass for a factor of zero.
+        if not len(means) == len(spread) == len(gain) or not ((spread > 0) & np.isfinite(spread)).all():
+            raise stream.fail("running statistics that do not fit the layer")
+        factor = gain / np.sqrt(spread)
         return Scale(factor, offset - factor * means)
 
 

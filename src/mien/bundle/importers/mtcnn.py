@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.bundle.card import DetectCard, File, Input, Provenance
+from mien.bundle.card import DetectCard, Input, Provenance, listed
 from mien.errors import DigestError, MissingExtraError
 from mien.values import Floats
 
@@ -44,10 +44,9 @@ def detector(
     Raises DigestError where a file is not the known one, MissingExtraError without the packages it needs.
     """
     files = networks(pnet, rnet, onet)
-    listed = (File(name=name, sha256=hashlib.sha256(data).hexdigest()) for name, data in files.items())
     card = DetectCard(
         name="mtcnn",
-        files=tuple(listed),
+        files=listed(files),
         input=Input(size=None, channels="RGB", mean=(127.5,) * 3, scale=(1 / 128,) * 3),
         provenance=Provenance(
             source=source,

@@ -5,10 +5,9 @@ A family is told by what the graph takes and returns, seen by running it; the pa
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from mien.bundle.bundle import MAX_FILE_BYTES
-from mien.bundle.card import CHANNELS, AnyCard, DetectCard, EmbedCard, File, Input, Provenance, Reference
+from mien.bundle.card import CHANNELS, AnyCard, DetectCard, EmbedCard, Input, Provenance, Reference, listed
 from mien.bundle.engines import Engine, open_engine
 from mien.bundle.graph import require_self_contained
 from mien.bundle.importers import mtcnn
@@ -25,6 +24,7 @@ from mien.bundle.importers.onnx_grids import SCRFD, YUNET, Grids, levels_of
 from mien.bundle.importers.onnx_probe import Channels, Picture, batch_of, picture_of, run
 from mien.bundle.runtime import Runtime
 from mien.errors import CardError, GraphError, InputError
+from mien.files import read_bounded
 
 GRAPH, LANDMARKS = "model.onnx", "landmarks.onnx"
 # The five points of the 112×112 crops of ArcFace (Deng et al., arXiv:1801.07698; insightface's face_align).
@@ -81,10 +81,10 @@ def import_onnx(
     """
     file = Path(path)
     known = _candidates(family, embedder)
-    graph = _read(file)
+    graph = read_bounded(file, MAX_FILE_BYTES)
     require_self_contained(graph, str(file))
     provenance = Provenance(source=source or file.name, licence=licence)
-    origin = {"name": _plain_name(file), "files": _listed({GRAPH: graph}), "provenance": provenance}
+    origin = {"name": _plain_name(file), "files": listed({GRAPH: graph}), "provenance": provenance}
     try:
         engine = open_engine(graph, Runtime(threads=1))
         key, card = _fitting(engine, known, origin, embedder or Embedder())
@@ -170,20 +170,7 @@ def _completed(card: AnyCard, graph: bytes, landmarks: bytes) -> tuple[AnyCard, 
         recipe=f"{card.provenance.recipe}; landmarks by the third network of MTCNN ({mtcnn.SOURCE})",
         licence=f"{card.provenance.licence} (detector), MIT (landmarks)",
     )
-    return msgspec.structs.replace(card, files=_listed(files), provenance=provenance), files
-
-
-def _listed(files: Mapping[str, bytes]) -> tuple[File, ...]:
-    return tuple(File(name=name, sha256=hashlib.sha256(data).hexdigest()) for name, data in files.items())
-
-
-def _read(file: Path) -> bytes:
-    try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"{file}: larger than the {MAX_FILE_BYTES} bytes that are read")
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror or error}; an ONNX file is wanted") from error
+    return msgspec.structs.replace(card, files=listed(files), provenance=provenance), files
 
 
 def _plain_name(file: Path) -> str:
