@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.bundle.calibration import Calibration, Threshold
@@ -77,6 +77,7 @@ def test_the_more_faces_the_stricter() -> None:
     assert grouped(pair + crowd, calibration()) == []
 
 
+@settings(deadline=None)  # the first one waits for SciPy
 @given(st.integers(0, 2**32), st.integers(1, 25), st.floats(0.3, 0.95))
 def test_groups_are_those_of_average_linkage(seed: int, count: int, level: float) -> None:
     hierarchy = pytest.importorskip("scipy.cluster.hierarchy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -106,8 +106,11 @@ def _read(
         crops = [each for each in batch if isinstance(each, Crops)]
         readings = iter(_embedded(recognizer, crops))
         for each in batch:
-            reading = each if isinstance(each, Failure) else next(readings)
-            yield reading if isinstance(reading, Failure) else (cast(Crops, each), reading)
+            if isinstance(each, Failure):
+                yield each
+                continue
+            reading = next(readings)
+            yield reading if isinstance(reading, Failure) else (each, reading)
 
 
 def _batches(found: Iterable[Crops | Failure]) -> Iterator[list[Crops | Failure]]:
