@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from mien.bundle.catalog import find_bundle
 from mien.cli import build_app
 from mien.errors import ImageError, InputError
 from mien.images import Picture, load, save
@@ -61,6 +63,16 @@ def test_detect_exit_codes(folder: Path) -> None:
     without = run("detect", folder / "ann.jpg", folder / "wall.png")
     assert without.exit_code == 1
     assert "no face found" in without.stdout
+
+
+def test_detecting_needs_no_embedder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(find_bundle("mtcnn").folder, own)
+    monkeypatch.setenv("MIEN_CACHE", str(tmp_path / "empty"))
+    result = run("detect", folder / "ann.jpg", "--detector", own, "--json")
+    assert result.exit_code == 0
+    assert len(json.loads(result.stdout)["faces"]) == 1
+    assert not (tmp_path / "empty").exists()
 
 
 def test_detect_annotates(folder: Path, tmp_path: Path) -> None:

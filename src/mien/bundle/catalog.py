@@ -73,6 +73,12 @@ def find_bundle(name: str | os.PathLike[str] | Bundle) -> Bundle:
     return Bundle.open(name)
 
 
+def describe_bundle(name: str | os.PathLike[str]) -> Bundle:
+    """As `find_bundle`, but a starter bundle is not built: its card can be read, its files perhaps not."""
+    known = os.fspath(name)
+    return _described(known) if known in entries() else find_bundle(name)
+
+
 def starter(name: str) -> Bundle:
     """A starter bundle from the cache, converted and proved by its golden numbers the first time.
 
@@ -82,8 +88,12 @@ def starter(name: str) -> Bundle:
     if not folder.exists():
         _announce(f"mien: building the bundle {name!r} in {folder} (once)")
         _build(name, folder)
+    return _described(name)
+
+
+def _described(name: str) -> Bundle:
     # Card and calibrations are mien's own; only the weights, held against that card, come from the cache.
-    return Bundle(folder, _shipped_card(name), HERE / "starter" / name / "calibrations")
+    return Bundle(starter_folder(name), _shipped_card(name), HERE / "starter" / name / "calibrations")
 
 
 def starter_folder(name: str) -> Path:

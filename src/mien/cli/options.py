@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from mien.bundle.bundle import Bundle
 from mien.bundle.runtime import MAX_THREADS
 from mien.recognition.recognizer import Recognizer
 
@@ -32,7 +33,7 @@ DEFAULT_BUNDLE, DEFAULT_DETECTOR = "dlib-resnet", "mtcnn"
 
 
 def recognizer(
-    bundle: str, detector: str, device: str, threads: int | None, any_rotation: bool = False
+    bundle: str | Bundle, detector: str, device: str, threads: int | None, any_rotation: bool = False
 ) -> Recognizer:
     """The recogniser that the options describe."""
     return Recognizer.load(bundle, detector, device=device, threads=threads, any_rotation=any_rotation)

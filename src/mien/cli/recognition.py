@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mien.bundle.calibration import DEFAULT_FMR, Calibration
+from mien.bundle.catalog import describe_bundle
 from mien.cli import options as o
 from mien.cli.output import BAD_INPUT, NO, REVIEW, YES, complain, print_json, print_table, require_place
 from mien.errors import FaceCountError, InputError, MienError
@@ -51,7 +52,8 @@ def detect(
     files = find_pictures(pictures)
     if annotate:
         _make_folder(annotate, pictures)
-    recognizer = o.recognizer(bundle, detector, device, threads, any_rotation)
+    # Of the embedder only the card is wanted, which says how faces are cut out; it need not be installed.
+    recognizer = o.recognizer(describe_bundle(bundle), detector, device, threads, any_rotation)
     found = progress(recognizer.find_many(files), len(files), "detecting")
     codes, lines = set(), []
     for each in found:

@@ -16,7 +16,7 @@ from mien.bundle.bundle import Bundle
 from mien.bundle.importers.onnx import import_onnx
 from mien.bundle.runtime import Runtime
 from mien.errors import CardError, GraphError
-from mien.recognition.detectors.grids import RUN_PIXELS, Level, Parameters, decode, padded, runs
+from mien.recognition.detectors.grids import Level, Parameters, decode, padded
 from mien.recognition.detectors.scrfd import Scrfd, box_of_distances
 from mien.recognition.detectors.yunet import Yunet, box_of_centres
 from mien.values import Faces, Floats
@@ -161,16 +161,6 @@ def test_padding_moves_nothing(height: int, width: int, stride: int, seed: int) 
     for side, before in zip(canvas.shape[:2], (height, width), strict=True):
         assert side % stride == 0
         assert side - before < stride
-
-
-@given(st.lists(st.sampled_from([(32, 32), (32, 64), (2000, 1500)]), max_size=12))
-def test_runs_hold_every_canvas_once_with_its_like(sizes: list[tuple[int, int]]) -> None:
-    groups = list(runs(sizes))
-    assert sorted(number for group in groups for number in group) == list(range(len(sizes)))
-    for group in groups:
-        assert len({sizes[number] for number in group}) == 1
-        height, width = sizes[group[0]]
-        assert len(group) * height * width <= max(RUN_PIXELS, height * width)
 
 
 def same(some: list[Faces], others: list[Faces]) -> None:

@@ -27,7 +27,6 @@ from mien.recognition.detectors.mmod import (
     lay_out,
     level_sizes,
     paint,
-    runs,
 )
 from mien.values import Faces, Floats, Pixels
 
@@ -131,16 +130,6 @@ def test_the_picture_stands_unchanged_on_its_canvas() -> None:
     assert (painted[:11] == GREY).all()
     x, y, columns, rows = canvas.places[1]
     assert abs(float(painted[y : y + rows, x : x + columns].mean()) - float(picture.mean())) < 4
-
-
-@given(st.lists(st.sampled_from([(64, 64), (4000, 1500), (300, 200)]), max_size=20))
-def test_every_picture_is_in_one_run_of_its_size(sizes: list[tuple[int, int]]) -> None:
-    found = list(runs(sizes))
-    assert sorted(i for numbers in found for i in numbers) == list(range(len(sizes)))
-    for numbers in found:
-        assert len({sizes[i] for i in numbers}) == 1
-        height, width = sizes[numbers[0]]
-        assert len(numbers) == 1 or len(numbers) * height * width <= 4_000_000
 
 
 # --- answers → boxes ----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ SCRFD and YuNet share all of it but one function, from a cell's four numbers to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -18,12 +18,11 @@ from mien.bundle.session import Session
 from mien.errors import CardError, GraphError
 from mien.images import fit, shrink
 from mien.recognition.boxes import suppress
-from mien.recognition.detectors.head import decode_parameters
+from mien.recognition.detectors.head import decode_parameters, runs
 from mien.recognition.detectors.landmarks import Landmarks, Square
 from mien.values import Faces, Floats, Pixels
 
 GRAPH = "model.onnx"
-RUN_PIXELS = 4_000_000  # of canvas in one run: bounds the memory of a batch
 FARTHEST = 1e6  # pixels: beyond this a graph's answer is no place on a picture
 
 # Four numbers (k,4) and the cells (k,2) x, y that returned them → boxes (k,4); all lengths in cells.
@@ -135,16 +134,6 @@ def padded(image: Pixels, stride: int) -> Pixels:
     if not down and not right:
         return image
     return cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_CONSTANT)  # type: ignore[return-value]
-
-
-def runs(sizes: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
-    """The numbers of the canvases that go through the graph together: of one size, and not too many."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for number, size in enumerate(sizes):
-        groups.setdefault(size, []).append(number)
-    for (height, width), numbers in groups.items():
-        most = max(1, RUN_PIXELS // (height * width))
-        yield from (numbers[start : start + most] for start in range(0, len(numbers), most))
 
 
 def decode(

@@ -23,14 +23,13 @@ from mien.bundle.session import Session
 from mien.errors import GraphError
 from mien.images import shrink
 from mien.recognition.boxes import suppress
-from mien.recognition.detectors.head import decode_parameters
+from mien.recognition.detectors.head import decode_parameters, runs
 from mien.recognition.detectors.landmarks import Landmarks, Square
 from mien.values import Faces, Floats, Pixels
 
 DETECTOR = "mmod.onnx"
 LEAST_HEIGHT = 5  # dlib ends its pyramid below this
 LEAST_CANVAS = 64  # smaller ones leave the network nothing to convolve
-RUN_PIXELS = 4_000_000  # of canvas in one run: bounds the memory that a batch takes
 DRIFT = 0.3  # dlib's pyramid: a level's pixel x lies at x · octave/(octave − 1) + 0.3 one level up
 
 Size = tuple[int, int]
@@ -183,14 +182,6 @@ def corner_to_corner(image: Floats, size: Size) -> Floats:
         image *= part
         image += before
     return image
-
-
-def runs(sizes: Sequence[Size]) -> Iterator[list[int]]:
-    """The numbers 0… in groups of one size, each of bounded pixels."""
-    for size in dict.fromkeys(sizes):
-        numbers = [i for i, other in enumerate(sizes) if other == size]
-        many = max(1, RUN_PIXELS // (size[0] * size[1]))
-        yield from (numbers[i : i + many] for i in range(0, len(numbers), many))
 
 
 def decode(confidences: Floats, canvas: Canvas, parameters: Parameters) -> tuple[Floats, Floats]:
