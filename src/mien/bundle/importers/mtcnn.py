@@ -25,7 +25,7 @@ KNOWN = {
     "onet": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
 }
 OPSET, IR_VERSION = 17, 8
-SOURCE = "https://pypi.org/project/mtcnn 1.0.0, after https://arxiv.org/abs/1604.02878"
+SOURCE = "the Python package mtcnn 1.0.0, after https://arxiv.org/abs/1604.02878"
 # Against the usual 20 px, 0.709 and (0.6, 0.7, 0.7): half the time, no LFW picture missed, and pairs as good.
 PARAMETERS = {
     "min_face": 32.0,
