@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from mien.bundle.bundle import Bundle
 from mien.bundle.card import Reference
 from mien.errors import BundleError, InputError
 from mien.recognition.align import Aligner, transforms, warp
+from mien.recognition.detectors import HEADS, VERSIONS
 
 Array = NDArray[np.float64]
 EYES_FIRST = Reference(points=ARCFACE, weights=(1.0, 1.0, 0.2, 0.2, 0.2))
@@ -203,3 +205,9 @@ def test_an_aligner_stands_between_two_bundles(tmp_path: Path) -> None:
     np.testing.assert_array_equal(crop, picture()[:120, :100])
     with pytest.raises(BundleError, match="cannot serve as a detector"):
         Aligner.of(detector, embedder)
+
+
+def test_every_head_has_a_version_that_the_aligner_knows() -> None:
+    assert set(VERSIONS) == set(HEADS)
+    now = Aligner("d" * 64, EYES_FIRST, (112, 112), head=1)
+    assert now.digest != replace(now, head=2).digest

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mien.bundle.bundle import Bundle, require_task
 from mien.bundle.card import DetectCard, EmbedCard, Reference, digest_of
 from mien.errors import InputError
+from mien.recognition.detectors import VERSIONS
 from mien.values import Floats, Pixels
 
 WARP_VERSION = 1  # goes up with any change that moves a crop's pixels: crops of two versions must not mix
@@ -25,11 +26,15 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Aligner:
-    """What makes an embedder's crops: whose landmarks, onto which points, of which (height, width)."""
+    """What makes an embedder's crops: whose landmarks, onto which points, of which (height, width).
+
+    detector: the bundle's digest; head: the version of the code that reads its outputs.
+    """
 
     detector: str
     reference: Reference
     size: tuple[int, int]
+    head: int = 1
 
     @classmethod
     def of(cls, bundle: Bundle, detector: Bundle) -> Self:
@@ -39,7 +44,8 @@ class Aligner:
         card = bundle.card
         if not isinstance(card, EmbedCard) or card.input.size is None:  # both held by the card itself
             raise InputError(f"{bundle.folder}: the card names no crop")
-        return cls(detector.digest, card.reference, card.input.size)
+        head = VERSIONS.get(getattr(detector.card, "head", ""), 1)
+        return cls(detector.digest, card.reference, card.input.size, head)
 
     @property
     def digest(self) -> str:
@@ -47,6 +53,7 @@ class Aligner:
         return digest_of(
             {
                 "detector": self.detector,
+                "head": self.head,
                 "points": self.reference.points,
                 "weights": self.reference.weights,
                 "size": self.size,

@@ -12,7 +12,7 @@ from mien.recognition.detectors.mtcnn import Mtcnn
 from mien.recognition.detectors.scrfd import Scrfd
 from mien.recognition.detectors.yunet import Yunet
 
-__all__ = ["HEADS", "Head", "decode_parameters"]
+__all__ = ["HEADS", "VERSIONS", "Head", "decode_parameters"]
 
 HEADS: dict[str, Callable[[Bundle, Runtime], Head]] = {
     "mmod": Mmod,
@@ -20,3 +20,6 @@ HEADS: dict[str, Callable[[Bundle, Runtime], Head]] = {
     "scrfd": Scrfd,
     "yunet": Yunet,
 }
+# A head's version goes up with any change that moves its boxes or landmarks: what was measured over the old
+# one no longer holds, and the aligner's digest says so.
+VERSIONS = {"mmod": 1, "mtcnn": 1, "scrfd": 1, "yunet": 1}
