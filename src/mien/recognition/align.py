@@ -49,7 +49,7 @@ class Aligner:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all that decides what a crop shows: detector, points, weights, size, warp."""
+        """SHA-256 over all that decides what a crop shows: detector, its head, points, weights, size, warp."""
         return digest_of(
             {
                 "detector": self.detector,
