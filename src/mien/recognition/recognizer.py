@@ -48,7 +48,9 @@ class Recognizer:
         self._any_rotation = any_rotation
         self.aligner = Aligner.of(bundle, detector)
         self.calibration: Calibration | None = bundle.calibration(self.aligner.digest)
-        self._dimension = int(getattr(bundle.card, "dimension", 0))
+        self.dimension = int(
+            getattr(bundle.card, "dimension", 0)
+        )  # length of the vectors; Aligner.of held the card
 
     @classmethod
     def load(
@@ -138,11 +140,6 @@ class Recognizer:
         """
         first, second = (each if isinstance(each, Reading) else self.read(each) for each in (a, b))
         return compare(first.choose(face), second.choose(face), self.calibration, fmr)
-
-    @property
-    def dimension(self) -> int:
-        """The length of the vectors."""
-        return self._dimension
 
     def _found(self, pool: _Pool, sources: Iterable[Source]) -> Iterator[Crops | Failure]:
         together = 1 if self.runtime.on_cpu else DETECT_TOGETHER
