@@ -20,9 +20,11 @@ FLOORS = {
     "__main__": 8,
     "cli": 7,
     "demo": 4,
+    "evaluation": 3,
     "recognition": 3,
     "bundle": 2,
     "draw": 2,
+    "fusion": 2,
     "images": 2,
     "pages": 2,
     "progress": 2,
@@ -42,6 +44,7 @@ GROUND = {
     "draw": {"values", "images"},
     "pages": {"values", "images", "draw"},
     "bundle": {"values"},
+    "fusion": {"values"},
 }
 # One heavy library has one door (or two).
 DOORS = {
@@ -52,6 +55,7 @@ DOORS = {
     "typer": ("cli/",),
     "rich": ("cli/", "progress.py"),
     "skimage": ("demo/",),
+    "threadpoolctl": ("evaluation/allpairs.py",),
     "torch": (),
     "tensorflow": (),
     "keras": (),

@@ -1,0 +1,74 @@
+"""How far a false-match rate moves from one set of people to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mien.evaluation.comparisons import Comparisons, Doubles, pairs_of
+from mien.evaluation.intervals import student
+from mien.evaluation.samples import Numbers
+from mien.evaluation.study import Weighting
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A rate measured on some people. relative: its standard error over the rate. errors: independent ones it
+    rests on.
+    """
+
+    rate: float
+    relative: float
+    errors: float
+
+    def interval(self, others: float = 0.0) -> tuple[float, float]:
+        """95 % bounds of the true rate; or, with `others`, of the rate seen on other people.
+
+        others: people of this study over people of that one, so 1 for a study of the same size. Rates that
+        differ by chance differ by factors, so the bounds are those of the logarithm.
+        """
+        factor = float(np.exp(student(self.errors) * self.relative * np.sqrt(1 + others)))
+        return self.rate / factor, min(self.rate * factor, 1.0)
+
+
+def spread(impostor: Comparisons, weighting: Weighting, threshold: float) -> Spread:
+    """The spread of the FMR at a threshold that lies among the comparisons held.
+
+    The rate is a U-statistic of people: its variance is what each person moves it (both partners of a pair,
+    so the pair's own noise is in there twice) less once the noise of the pairs (Sen 1960; Hoeffding 1948).
+    """
+    passed = int(np.searchsorted(-impostor.scores, -np.float32(threshold), side="right"))
+    shares = impostor.shares[weighting][:passed]
+    first, second = impostor.first[:passed], impostor.second[:passed]
+    rate = float(shares.sum())
+    apart = first != second
+    each = np.bincount(first, shares, impostor.people) + np.bincount(
+        second[apart], shares[apart], impostor.people
+    )
+    pull = _parts(impostor, weighting)
+    people = int((pull > 0).sum())
+    moved = float(((each - rate * pull) ** 2).sum()) * people / max(people - 1, 1)
+    noise = _pair_noise(first[apart], second[apart], shares[apart], impostor.people) * (1 - rate)
+    variance = max(moved - noise, noise)
+    if rate <= 0 or variance <= 0:
+        return Spread(rate, 0.0, 0.0)
+    return Spread(rate, float(np.sqrt(variance)) / rate, rate**2 / variance)
+
+
+def _parts(impostor: Comparisons, weighting: Weighting) -> Doubles:
+    """(people,) the part of all comparisons in which each person stands."""
+    if impostor.sizes is not None:
+        sizes = impostor.sizes[weighting]
+        pulled: Doubles = sizes * (sizes.sum() - sizes) / max(pairs_of(sizes), 1e-300)
+        return pulled
+    shares, apart = impostor.shares[weighting], impostor.first != impostor.second
+    parts = np.bincount(impostor.first, shares, impostor.people).astype(np.float64)
+    parts += np.bincount(impostor.second[apart], shares[apart], impostor.people)
+    return parts
+
+
+def _pair_noise(first: Numbers, second: Numbers, shares: Doubles, people: int) -> float:
+    low, high = np.minimum(first, second).astype(np.int64), np.maximum(first, second)
+    _, where = np.unique(low * max(people, 1) + high, return_inverse=True)
+    return float((np.bincount(where, shares) ** 2).sum()) if len(shares) else 0.0
