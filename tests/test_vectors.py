@@ -14,7 +14,7 @@ from damaged import DAMAGES
 
 from mien.errors import InputError
 from mien.values import Embeddings, Faces, Quality, Reading
-from mien.vectors import VectorFile
+from mien.vectors import VectorFile, read_arrays
 
 
 def reading(name: str, n: int, seed: int, bundle: str = "b" * 64) -> Reading:
@@ -168,3 +168,22 @@ def test_three_hundred_damaged_files_are_refused_or_whole(tmp_path: Path) -> Non
         assert np.isfinite(found.quality).all()
         read += 1
     assert 0 < read < 150
+
+
+def test_anyones_arrays_are_read_by_name(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "x.npz", vectors=np.eye(2), names=np.array(["a", "b"]), more=np.ones(3))
+    arrays = read_arrays(tmp_path / "x.npz", ("vectors",), ("names", "boxes"))
+    assert sorted(arrays) == ["names", "vectors"]
+    np.testing.assert_array_equal(arrays["vectors"], np.eye(2))
+
+
+def test_arrays_that_are_missing_pickled_or_too_large_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", words=np.array([{"a": 1}], dtype=object))
+    for name in ("vectors", "words"):
+        with pytest.raises(InputError, match=f"x.npz: not an .npz with the arrays {name} "):
+            read_arrays(tmp_path / "x.npz", (name,))
+    np.savez_compressed(tmp_path / "x.npz", vectors=np.zeros(5_000_000))
+    with pytest.raises(InputError, match=r"x\.npz: expands to 4[0-9]+ bytes"):
+        read_arrays(tmp_path / "x.npz", ("vectors",))
+    with pytest.raises(InputError, match=r"none\.npz: not an .npz .*No such file"):
+        read_arrays(tmp_path / "none.npz", ("vectors",))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from mien.errors import InputError
 
@@ -15,13 +18,22 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
 
     Raises InputError where it cannot be written; then nothing is left behind.
     """
+    with open_whole(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def open_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """`write_whole` for what is written bit by bit: the file stands in its place once the block has ended
+    well.
+    """
     target = Path(path)
     scratch = ""
     try:
         # A name nobody can know beforehand, in the same folder, so that moving it is one step.
         handle, scratch = tempfile.mkstemp(prefix=".mien-", dir=target.parent)
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            yield stream
         Path(scratch).chmod(0o644)
         Path(scratch).replace(target)
     except OSError as error:

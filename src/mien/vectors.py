@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -90,12 +90,11 @@ class VectorFile:
         try:
             # What is too large for float32 is refused by its value, without a warning.
             with np.errstate(all="ignore"):
-                return cls._from_arrays(_arrays(Path(path)))
+                return cls._from_arrays(_arrays(Path(path), ("format", *FIELDS)))
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         except Exception as error:  # zipfile, its decompressors and NumPy raise a dozen kinds
-            why = str(error) or type(error).__name__
-            raise InputError(f"{path}: not a file that `mien embed` wrote ({why})") from error
+            raise InputError(f"{path}: not a file that `mien embed` wrote ({_why(error)})") from error
 
     @classmethod
     def _from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
@@ -109,17 +108,39 @@ class VectorFile:
         return cls(embeddings, names, digests, *places)
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(
+    path: str | os.PathLike[str], wanted: Iterable[str], optional: Iterable[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """Arrays by name from an `.npz` of anyone's; nothing is unpickled, nothing expands beyond measure.
+
+    Of `optional`, those that are there. Shapes and kinds are the caller's to check. InputError where the file
+    is something else, or lacks one that is wanted.
+    """
+    names = tuple(wanted)
+    try:
+        return _arrays(Path(path), names, optional)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:  # as in VectorFile.load
+        raise InputError(f"{path}: not an .npz with the arrays {', '.join(names)} ({_why(error)})") from error
+
+
+def _arrays(path: Path, wanted: Iterable[str], optional: Iterable[str] = ()) -> dict[str, NDArray[Any]]:
     with path.open("rb") as stream, zipfile.ZipFile(stream) as file:
         expanded = sum(entry.file_size for entry in file.infolist())
         if expanded > min(MAX_BYTES, MAX_RATIO * path.stat().st_size):
             raise InputError(
                 f"expands to {expanded} bytes; at most {MAX_BYTES}, and {MAX_RATIO} × the file, are read"
             )
-        return {name: _array(file, name) for name in ("format", *FIELDS)}
+        there = [name for name in optional if f"{name}.npy" in file.namelist()]
+        return {name: _array(file, name) for name in (*wanted, *there)}
 
 
 def _array(file: zipfile.ZipFile, name: str) -> NDArray[Any]:
     with file.open(f"{name}.npy") as member:
         array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
     return array
+
+
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__
