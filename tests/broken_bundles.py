@@ -100,7 +100,10 @@ def small_network() -> bytes:
 
 
 def calibration(bundle: str) -> bytes:
-    rows = tuple(Threshold(fmr=f, similarity=s, low=s, high=s) for f, s in ((0.1, 0.2), (0.01, 0.5)))
+    rows = tuple(
+        Threshold(fmr=f, similarity=s, low=s, high=s, fmr_low=f, fmr_high=f)
+        for f, s in ((0.1, 0.2), (0.01, 0.5))
+    )
     counts = {"people": 10, "genuine_pairs": 10, "impostor_pairs": 300}
     words = {"data": "made up", "date": "2025-01-01", "method": "by hand"}
     made = Calibration(bundle=bundle, aligner=ALIGNER, thresholds=rows, tar=(1, 1), **counts, **words)

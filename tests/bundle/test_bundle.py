@@ -26,7 +26,10 @@ def written(tmp_path: Path) -> Bundle:
 
 
 def calibration(bundle: str, aligner: str = ALIGNER, people: int = 10) -> Calibration:
-    rows = tuple(Threshold(fmr=f, similarity=s, low=s, high=s) for f, s in ((0.1, 0.2), (0.01, 0.5)))
+    rows = tuple(
+        Threshold(fmr=f, similarity=s, low=s, high=s, fmr_low=f, fmr_high=f)
+        for f, s in ((0.1, 0.2), (0.01, 0.5))
+    )
     return Calibration(
         bundle=bundle,
         aligner=aligner,

@@ -16,7 +16,8 @@ ROWS = ((1e-1, 0.20), (1e-2, 0.40), (1e-3, 0.50), (1e-4, 0.56))
 
 
 def threshold(fmr: float, similarity: float, **more: Any) -> Threshold:
-    return Threshold(fmr=fmr, similarity=similarity, low=similarity - 0.01, high=similarity + 0.01, **more)
+    around = {"low": similarity - 0.01, "high": similarity + 0.01, "fmr_low": fmr / 2, "fmr_high": fmr * 2}
+    return Threshold(fmr=fmr, similarity=similarity, **around, **more)
 
 
 def made(**changes: Any) -> Calibration:
@@ -149,7 +150,7 @@ def test_tables_that_contradict_themselves_are_refused(changes: dict[str, Any], 
 )
 def test_thresholds_that_contradict_themselves(fmr: float, low: float, similarity: float, high: float) -> None:
     with pytest.raises(ValueError, match=r"rate between|in order"):
-        Threshold(fmr=fmr, similarity=similarity, low=low, high=high)
+        Threshold(fmr=fmr, similarity=similarity, low=low, high=high, fmr_low=fmr, fmr_high=fmr)
 
 
 def test_a_calibration_comes_back_as_it_was_written() -> None:

@@ -23,7 +23,10 @@ RATES = ((1e-1, 0.5), (1e-2, 0.6), (1e-3, 0.8), (1e-4, 0.9))
 
 
 def calibration(bundle: str = "a" * 64, aligner: str = "b" * 64) -> Calibration:
-    rows = tuple(Threshold(fmr=fmr, similarity=s, low=s - 0.01, high=s + 0.01) for fmr, s in RATES)
+    rows = tuple(
+        Threshold(fmr=fmr, similarity=s, low=s - 0.01, high=s + 0.01, fmr_low=fmr, fmr_high=fmr)
+        for fmr, s in RATES
+    )
     return Calibration(
         bundle=bundle,
         aligner=aligner,

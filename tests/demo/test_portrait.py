@@ -26,7 +26,10 @@ RATES = ((1e-1, 0.884), (1e-2, 0.912), (1e-3, 0.929), (1e-4, 0.942))
 @pytest.fixture(scope="module")
 def road(recognizer: Recognizer) -> Recognizer:
     """The starter road with thresholds of its own, so that these tests stand whatever is shipped."""
-    rows = tuple(Threshold(fmr=fmr, similarity=s, low=s - 0.01, high=s + 0.01) for fmr, s in RATES)
+    rows = tuple(
+        Threshold(fmr=fmr, similarity=s, low=s - 0.01, high=s + 0.01, fmr_low=fmr, fmr_high=fmr)
+        for fmr, s in RATES
+    )
     calibrated = copy.copy(recognizer)
     calibrated.calibration = Calibration(
         bundle=recognizer.bundle.digest,

@@ -31,7 +31,9 @@ def reading(*angles: float, reasons: tuple[str, ...] = (), source: str = "a.jpg"
 
 def calibration(**changes: str) -> Calibration:
     rows = ((1e-1, 0.2), (1e-2, 0.4), (1e-3, 0.6), (1e-4, 0.8))
-    thresholds = tuple(Threshold(fmr=f, similarity=s, low=s - 0.01, high=s + 0.01) for f, s in rows)
+    thresholds = tuple(
+        Threshold(fmr=f, similarity=s, low=s - 0.01, high=s + 0.01, fmr_low=f, fmr_high=f) for f, s in rows
+    )
     return Calibration(
         **{
             "bundle": BUNDLE,

@@ -18,22 +18,52 @@ REVIEW_FACTOR = 10.0  # the review band reaches from the asked FMR up to ten tim
 
 
 class Threshold(Part, frozen=True, kw_only=True):
-    """The similarity that strangers reach at a rate of `fmr`, with its 95 % interval.
+    """The similarity that strangers reach at a rate of `fmr`, with its 95 % interval `low`–`high`.
 
-    kind "measured": counted on impostor pairs that support it (rule of three). "extrapolated": from a
-    fit of the tail.
+    fmr_low, fmr_high: the 95 % prediction interval of the rate that this similarity will show on as many
+    other people of the same kind: the sampling of both sets of people is in it. kind "measured": counted on
+    impostor pairs that support it (rule of three). "extrapolated": from a fit of the tail.
     """
 
     fmr: float
     similarity: float
     low: float
     high: float
+    fmr_low: float
+    fmr_high: float
     kind: Literal["measured", "extrapolated"] = "measured"
 
     def __post_init__(self) -> None:
-        """Refuse rates outside 0..1 and an interval that leaves its value out."""
+        """Refuse rates outside 0..1 and intervals that leave their value out."""
         if not 0 < self.fmr < 1:
             raise ValueError("fmr is a rate between 0 and 1")
+        if not 0 <= self.fmr_low <= self.fmr <= self.fmr_high <= 1:
+            raise ValueError("fmr and its prediction interval must be in order within 0..1")
+        if not -1 <= self.low <= self.similarity <= self.high <= 1:
+            raise ValueError("similarity and its interval must be in order within -1..1")
+
+
+class SearchThreshold(Part, frozen=True, kw_only=True):
+    """1:N: the score that a stranger's best match reaches at a rate of `fpir`, with its 95 % interval.
+
+    people: how many the gallery held. templates: how many of each person, fused by `mien.fusion`; persons
+    with fewer pictures had fewer. fnir: known people not found at that threshold.
+    """
+
+    fpir: float
+    people: int
+    templates: int
+    similarity: float
+    low: float
+    high: float
+    fnir: float
+
+    def __post_init__(self) -> None:
+        """Refuse rates outside 0..1, empty galleries and an interval that leaves its value out."""
+        if not (0 < self.fpir < 1 and 0 <= self.fnir <= 1):
+            raise ValueError("fpir and fnir are rates between 0 and 1")
+        if min(self.people, self.templates) < 1:
+            raise ValueError("a gallery holds at least one person with one template")
         if not -1 <= self.low <= self.similarity <= self.high <= 1:
             raise ValueError("similarity and its interval must be in order within -1..1")
 
@@ -42,7 +72,8 @@ class Calibration(Part, frozen=True, kw_only=True):
     """Thresholds by FMR for one model over one aligner, and how they were measured.
 
     thresholds: from the largest FMR to the smallest, similarity rising. tar: 1 − FNMR on the genuine
-    pairs at each of them. weighting: what the rates average over ("person" or "pair").
+    pairs at each of them. weighting: what the rates average over ("person" or "pair"). searches: measured
+    thresholds of 1:N, by FPIR, size of the gallery and templates a person.
     """
 
     bundle: str
@@ -56,6 +87,7 @@ class Calibration(Part, frozen=True, kw_only=True):
     date: str
     method: str
     weighting: Literal["person", "pair"] = "person"
+    searches: tuple[SearchThreshold, ...] = ()
     format: int = FORMAT
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from mien.values import Comparison, Embeddings, Floats, Reading
 
 UNCALIBRATED = (
     "no calibration was measured for this bundle with this detector, so no threshold stands for an error "
-    "rate; `mien calibrate`, which comes with the evaluation wing, will make one"
+    "rate; `mien calibrate FOLDER --write`, on people like yours, makes one"
 )
 
 
