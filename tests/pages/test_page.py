@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from elements import Elements
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,35 +18,6 @@ from mien.errors import InputError
 from mien.values import Pixels
 
 EVIL = "<script>alert('x')</script>\"&"
-VOID = {"img", "meta"}
-
-
-class Elements(HTMLParser):
-    """Every element and every text of a page; complains where elements are not closed in order."""
-
-    def __init__(self, document: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.feed(document)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] != "style":
-            self.texts.append(data)
-
-    def names(self) -> list[str]:
-        return [name for name, _ in self.tags]
 
 
 @pytest.fixture
@@ -176,6 +147,12 @@ def contrast(a: str, b: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def mixed(a: str, b: str, part: float) -> str:
+    """So much of `a` with `b` for the rest, as CSS mixes in sRGB."""
+    pairs = ((int(a[i : i + 2], 16), int(b[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(part * one + (1 - part) * other):02x}" for one, other in pairs)
+
+
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_text_can_be_read_by_day_and_by_night(theme: int) -> None:
     style = Path(p.__file__).with_name("page.css").read_text("utf-8")
@@ -188,3 +165,5 @@ def test_text_can_be_read_by_day_and_by_night(theme: int) -> None:
         assert contrast(colours["muted"], colours[f"{verdict}-soft"]) >= 4.5
     for i in range(6):
         assert contrast(colours[f"s{i}"], colours["paper"]) >= 3
+    strongest = float(re.findall(r"calc\((\d+)%", style)[0]) / 100  # of a cell of `.heat`
+    assert contrast(colours["ink"], mixed(colours["different"], colours["paper"], strongest)) >= 4.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -18,8 +19,13 @@ from mien.pages.plots import (
     WIDTH,
     Axis,
     Bars,
+    Curve,
+    Errorbars,
+    Guide,
     Level,
     Line,
+    Ranges,
+    Steps,
     Zone,
     matrix,
     plot,
@@ -60,6 +66,7 @@ def test_an_axis_may_run_backwards_and_holds_what_is_outside() -> None:
     assert Axis("", 100, 0).at(75) == 0.25
     assert Axis("", 100, 0).at(120) == 0
     assert Axis("", 0, 1).at(7) == 1
+    assert Axis("", 1e-3, 1, log=True).at(0) == 0
 
 
 @pytest.mark.parametrize(
@@ -70,11 +77,24 @@ def test_an_axis_may_run_backwards_and_holds_what_is_outside() -> None:
         (Axis("", 0.7, 1), [0.7, 0.8, 0.9, 1]),
         (Axis("", 100, 0), [0, 25, 50, 75, 100]),
         (Axis("", 1e-4, 0.5, log=True), [1e-4, 1e-3, 1e-2, 1e-1]),
+        (Axis("", 0.004, 1, log=True), [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]),
+        (Axis("", 1, 1000, log=True), [1, 10, 100, 1000]),
         (Axis("", 0, 9, ticks=(1, 5)), [1, 5]),
     ],
 )
 def test_axes_choose_round_numbers(axis: Axis, numbers: list[float]) -> None:
     assert axis.numbers() == pytest.approx(numbers)
+
+
+@pytest.mark.parametrize(
+    ("write", "texts"),
+    [("number", ["1", "0.01", "1e-4"]), ("percent", ["100", "1", "0.01"]), ("rate", ["1", "1e-2", "1e-4"])],
+)
+def test_numbers_are_written_as_the_axis_says(
+    write: Literal["number", "percent", "rate"], texts: list[str]
+) -> None:
+    axis = Axis("", 1e-4, 1, log=True, write=write)
+    assert [axis.text(value) for value in (1, 0.01, 1e-4)] == texts
 
 
 @given(st.floats(-1e5, 1e5), st.floats(1e-4, 1e5))
@@ -109,6 +129,72 @@ def test_zones_lie_below_everything_and_are_named() -> None:
 def test_a_zone_too_narrow_for_its_name_goes_without() -> None:
     assert "review" in plot(X, Y, Zone("y", 0.5, 0.51, "word", "review"), title="t")
     assert "word" not in plot(X, Y, Zone("y", 0.5, 0.51, "word", "review"), title="t")
+
+
+def test_a_grid_has_lines_both_ways() -> None:
+    x = Axis("x", 0, 10, ticks=(0, 5), grid=True)
+    upright = [line for line in attributes(plot(x, Y, title="t"), "line") if line["x1"] == line["x2"]]
+    assert [float(line["x1"]) for line in upright] == [LEFT, (LEFT + END) / 2]
+    assert not [line for line in attributes(plot(X, Y, title="t"), "line") if line["x1"] == line["x2"]]
+
+
+def test_a_curve_passes_its_points_without_dots() -> None:
+    drawn = plot(X, Y, Curve("c", [(0, 0), (5, 1), (10, 0)]), title="t")
+    (path,) = attributes(drawn, "path")
+    assert path["d"] == f"M{LEFT:.1f} {FOOT:.1f}L{(LEFT + END) / 2} {TOP:.1f}L{END:.1f} {FOOT:.1f}"
+    assert "<circle" not in drawn
+    assert "<path" not in plot(X, Y, Curve("c", []), title="t")
+
+
+def test_error_bars_reach_from_low_to_high() -> None:
+    drawn = plot(X, Y, Errorbars("e", [(5, 0.5, 0.25, 1, "half")]), title="t")
+    (bar,), (dot,) = attributes(drawn, "path"), attributes(drawn, "circle")
+    assert float(dot["cy"]) == (TOP + FOOT) / 2
+    assert f"V{FOOT - (FOOT - TOP) / 4}" in bar["d"]
+    assert f" {TOP:.1f}H" in bar["d"]
+    assert "<title>half</title>" in drawn
+
+
+def test_ranges_are_pale_bars_about_their_place() -> None:
+    (bar,) = attributes(plot(X, Y, Ranges("r", [(5, 0.25, 0.75, "")]), title="t"), "rect")
+    assert float(bar["x"]) + float(bar["width"]) / 2 == (LEFT + END) / 2
+    assert float(bar["height"]) == (FOOT - TOP) / 2
+    assert float(bar["y"]) == TOP + (FOOT - TOP) / 4
+
+
+def test_steps_are_one_outline_on_the_ground() -> None:
+    (path,) = attributes(plot(X, Y, Steps("s", [0, 5, 10], [1, 0]), title="t"), "path")
+    middle = (LEFT + END) / 2
+    assert path["d"] == f"M{LEFT:.1f} {FOOT:.1f}V{TOP:.1f}H{middle}V{FOOT:.1f}H{END:.1f}V{FOOT:.1f}"
+
+
+def test_steps_reach_the_foot_of_a_log_axis() -> None:
+    (path,) = attributes(plot(X, Axis("y", 1e-4, 1, log=True), Steps("s", [0, 10], [0.01]), title="t"), "path")
+    assert path["d"].endswith(f"V{(TOP + FOOT) / 2}H{END:.1f}V{FOOT:.1f}")
+
+
+def test_a_guide_goes_from_point_to_point() -> None:
+    drawn = plot(X, Y, Guide("even", (0, 0), (10, 1)), title="t")
+    (line,) = [line for line in attributes(drawn, "line") if line["class"] == "level"]
+    assert [float(line[key]) for key in ("x1", "y1", "x2", "y2")] == [LEFT, FOOT, END, TOP]
+    assert ">even</text>" in drawn
+
+
+def test_layers_of_one_name_share_a_colour_and_a_place_in_the_legend() -> None:
+    layers = [Curve("one", [(1, 1)]), Errorbars("one", [(1, 1, 1, 1, "")]), Curve("two", [(1, 1)])]
+    drawn = plot(X, Y, *layers, title="t")
+    assert re.findall(r'class="key (s\d)"></i>(\w+)', drawn) == [("s0", "one"), ("s1", "two")]
+    assert 'class="line s0"' in drawn
+    assert '<g class="s0">' in drawn
+    assert 'class="line s1"' in drawn
+
+
+def test_names_of_levels_stand_where_there_is_room() -> None:
+    drawn = plot(X, Y, Level("x", 2, "left"), Level("x", 10, "right", line=2), title="t")
+    left, right = (text for text in attributes(drawn, "text") if text.get("class") == "halo")
+    assert "text-anchor" not in left
+    assert right["text-anchor"] == "end"
+    assert float(right["y"]) - float(left["y"]) == 30
 
 
 def test_a_level_is_a_line_at_its_value() -> None:
