@@ -154,8 +154,8 @@ class Trap(Part, frozen=True, kw_only=True):
     change: str
     fmr: float
     weighting: Weighting
-    stated: float
-    tar: float
+    stated: float | None
+    tar: float | None
     difference: Figure
 
 
