@@ -359,3 +359,20 @@ def test_intervals_cover_the_truth() -> None:
         truth = value.mean()
         assert ((low <= truth) & (truth <= high)).mean() >= 0.88
         assert (high - low).mean() < 1.5 * 2 * 1.96 * value.std()
+
+
+def test_a_smaller_gallery_leaves_the_rest_of_its_half_out() -> None:
+    rng = np.random.default_rng(3)
+    vectors = np.repeat(rng.normal(size=(80, 8)), 3, axis=0) + 0.5 * rng.normal(size=(240, 8))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    names, people = tuple(map(str, range(240))), tuple(map(str, range(80)))
+    samples = Samples(names, np.repeat(np.arange(80, dtype=np.int32), 3), people, vectors, np.ones(240, bool))
+    small, whole = open_set(samples, gallery=5), open_set(samples)
+    assert (small.gallery, whole.gallery) == (5, 40)
+    assert (small.mated, whole.mated) == (10, 80)
+    assert small.unmated == whole.unmated == 120
+    # Fewer people to be taken for: the same rate of false alarms at a lower score.
+    few, many = (found.fnirs[0][1].value for found in (small, whole))
+    assert few is not None
+    assert many is not None
+    assert few < many

@@ -9,12 +9,13 @@ exact.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from queue import SimpleQueue
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,7 +35,6 @@ SCALE, MIDDLE = 8000.0, 8192.0  # similarity −1..1 → bins 192..16192; bin 0 
 OUT = -1.2  # a similarity that falls into bin 0
 Bins = NDArray[np.uint16]
 Counts = NDArray[np.int64]
-Columns = tuple[Floats, Numbers, Numbers]  # scores, left, right
 
 
 def impostor_pairs(samples: Samples, *, hold: int = HOLD, workers: int | None = None) -> Comparisons:
@@ -55,10 +55,10 @@ def impostor_pairs(samples: Samples, *, hold: int = HOLD, workers: int | None = 
             spaces.put(_Space())
         work = partial(_look, arranged, tail, spaces)
         for best, histograms in pool.map(work, _blocks(len(arranged.order))):
-            tail.add(*best)
+            tail.add(best)
             for groups, histogram in histograms:
                 counts[groups] += histogram
-    return _made(samples, arranged, counts, tail.finish())
+    return _made(samples, arranged, counts, tail)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +122,7 @@ class _Space:
 
 def _look(
     arranged: _Arranged, tail: _Tail, spaces: SimpleQueue[_Space], block: tuple[slice, slice]
-) -> tuple[Columns, list[tuple[tuple[int, int], Counts]]]:
+) -> tuple[_Held, list[tuple[tuple[int, int], Counts]]]:
     """The scores of a block that reach the bar, and a histogram of all for each pair of groups in it."""
     rows, columns = block
     shape = rows.stop - rows.start, columns.stop - columns.start
@@ -133,7 +133,7 @@ def _look(
     cv2.addWeighted(scores, SCALE, scores, 0, MIDDLE, dst=bins, dtype=cv2.CV_16U)
     places = np.flatnonzero(bins >= tail.bar)
     down, across = np.divmod(places.astype(np.int32), np.int32(shape[1]))
-    best = scores.ravel()[places], rows.start + down, columns.start + across
+    best = _Held(scores.ravel()[places], bins.ravel()[places], rows.start + down, columns.start + across)
     pairs = product(arranged.cut(rows), arranged.cut(columns))
     histograms = [((group, other), _histogram(bins[high, wide])) for (group, high), (other, wide) in pairs]
     spaces.put(space)
@@ -169,46 +169,68 @@ def _histogram(bins: Bins) -> Counts:
 
 
 class _Tail:
-    """The best scores so far with their pictures: all that lie in bin `bar` or above."""
+    """The best scores so far with their bins and pictures: all that lie in bin `bar` or above."""
 
     def __init__(self, hold: int, bar: int) -> None:
         self.hold, self.bar = hold, max(bar, 1)
-        self._parts: list[Columns] = [(np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.int32))]
+        self._parts = [_Held.none()]
         self._size = 0
 
-    def add(self, scores: Floats, left: Numbers, right: Numbers) -> None:
+    def add(self, held: _Held) -> None:
         """Take scores in; raise the bar where they become twice as many as are wanted."""
-        self._parts.append((scores, left, right))
-        self._size += len(scores)
+        self._parts.append(held)
+        self._size += len(held.scores)
         if self._size > 2 * self.hold:
             self._raise_bar()
 
     def _raise_bar(self) -> None:
-        scores, left, right = self._columns()
-        bins = _bins(scores)
-        above = np.cumsum(np.bincount(bins, minlength=BINS)[::-1])[::-1]  # scores in this bin or higher
-        self.bar = int(np.argmax(above <= self.hold))
-        keep = bins >= self.bar
-        self._parts, self._size = [(scores[keep], left[keep], right[keep])], int(keep.sum())
+        held = _Held.joined(self._parts)
+        above = np.cumsum(np.bincount(held.bins, minlength=BINS)[::-1])[::-1]  # scores in this bin or higher
+        self.bar = max(int(np.argmax(np.append(above, 0) <= self.hold)), self.bar)
+        held = held.rows(held.bins >= self.bar)
+        self._parts, self._size = [held], len(held.scores)
 
-    def _columns(self) -> Columns:
-        scores, left, right = (np.concatenate(column) for column in zip(*self._parts, strict=True))
-        return scores, left, right
-
-    def finish(self) -> Columns:
-        """What is held, best first."""
+    def finish(self) -> _Held:
+        """What is held, best first; blocks looked at while the bar rose may have brought too much."""
         if self._size > self.hold:
             self._raise_bar()
-        scores, left, right = self._columns()
-        order = np.argsort(-scores)
-        return scores[order], left[order], right[order]
+        held = _Held.joined(self._parts)
+        held = held.rows(held.bins >= self.bar)
+        return held.rows(np.argsort(-held.scores))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """Pairs kept one by one: scores, the bins they were counted in, places of both pictures as arranged."""
+
+    scores: Floats
+    bins: Bins
+    left: Numbers
+    right: Numbers
+
+    @classmethod
+    def none(cls) -> _Held:
+        nothing = np.empty(0, np.int32)
+        return cls(np.empty(0, np.float32), np.empty(0, np.uint16), nothing, nothing)
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Held]) -> _Held:
+        return cls(
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.bins for part in parts]),
+            np.concatenate([part.left for part in parts]),
+            np.concatenate([part.right for part in parts]),
+        )
+
+    def rows(self, which: NDArray[Any]) -> _Held:
+        return _Held(self.scores[which], self.bins[which], self.left[which], self.right[which])
 
 
 def _made(
-    samples: Samples, arranged: _Arranged, counts: dict[tuple[int, int], Counts], tail: Columns
+    samples: Samples, arranged: _Arranged, counts: dict[tuple[int, int], Counts], tail: _Tail
 ) -> Comparisons:
-    scores, left, right = tail
-    left, right = arranged.order[left], arranged.order[right]
+    held = tail.finish()
+    scores, left, right = held.scores, arranged.order[held.left], arranged.order[held.right]
     first, second = samples.subjects[left], samples.subjects[right]
     pictures = np.bincount(arranged.subjects, minlength=len(samples.people)).astype(np.float64)
     sizes: dict[Weighting, Doubles] = {"person": (pictures > 0).astype(np.float64), "pair": pictures}
@@ -218,19 +240,18 @@ def _made(
         "pair": np.full(len(scores), 1 / whole["pair"]),
     }
     total = int(sum(int(each[1:].sum()) for each in counts.values()))
-    rest = None if total == len(scores) else _rest(arranged, counts, scores, whole)
+    rest = None if total == len(scores) else _rest(arranged, counts, tail.bar, whole)
     np.clip(scores, -1, 1, out=scores)
     return Comparisons(scores, left, right, first, second, shares, len(samples.people), total, rest, sizes)
 
 
 def _rest(
-    arranged: _Arranged, counts: dict[tuple[int, int], Counts], held: Floats, whole: dict[Weighting, float]
+    arranged: _Arranged, counts: dict[tuple[int, int], Counts], bar: int, whole: dict[Weighting, float]
 ) -> Rest:
     """What is below the tail, by bin."""
-    lowest = int(_bins(held[-1:])[0]) if len(held) else BINS
-    below = slice(1, lowest)
-    edges: Doubles = ((np.arange(1, lowest + 1) - 0.5 - MIDDLE) / SCALE).astype(np.float64)
-    by_person, by_pair = np.zeros(lowest - 1), np.zeros(lowest - 1)
+    below = slice(1, bar)
+    edges: Doubles = ((np.arange(1, bar + 1) - 0.5 - MIDDLE) / SCALE).astype(np.float64)
+    by_person, by_pair = np.zeros(bar - 1), np.zeros(bar - 1)
     for (group, other), histogram in counts.items():
         weight = arranged.each[group] * arranged.each[other]
         by_person += histogram[below] / (weight * whole["person"])

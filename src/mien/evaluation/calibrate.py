@@ -82,8 +82,13 @@ def calibrate(
 ) -> Calibration:
     """The calibration of a bundle over an aligner (digests) that the trial's comparisons give.
 
-    CalibrationError where they support fewer than two rates.
+    CalibrationError where they support fewer than two rates, or where nobody knows whose vectors they are.
     """
+    if not (bundle and aligner):
+        raise CalibrationError(
+            f"{data}: the vectors do not name the bundle and aligner that made them, as `mien embed` does; a "
+            f"calibration belongs to both"
+        )
     weighting = weighting if trial.samples.known else "pair"
     rows = _rising(thresholds(trial.impostor, weighting))
     if len(rows) < 2:

@@ -16,6 +16,7 @@ from mien.values import Floats
 Doubles = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 WEIGHTINGS: tuple[Weighting, ...] = ("person", "pair")
+TINY = 1e-300
 FAILED = -np.inf  # the score of a comparison with a picture that could not be enrolled: never accepted
 
 
@@ -68,7 +69,9 @@ class Comparisons:
         return self._kept(keep, _shares(first, second, self.people), count=int(keep.sum()))
 
     def best(self, share: float) -> Comparisons:
-        """Only the best, down to this share of all in every weighting; the rest is no longer known."""
+        """Only the best, down to this share of all in every weighting; a list, which is short, stays whole."""
+        if self.sizes is None:
+            return self
         sums = (np.cumsum(values) for values in self.shares.values())
         last = max(int(np.searchsorted(passed, share)) + 1 for passed in sums)
         keep = np.arange(len(self)) < last
@@ -79,9 +82,10 @@ class Comparisons:
         keep = chosen[self.first] & chosen[self.second]
         shares = {key: values[keep] for key, values in self.shares.items()}
         if self.sizes is None:
-            return self._kept(keep, {key: values / values.sum() for key, values in shares.items()})
+            sums = {key: max(values.sum(), TINY) for key, values in shares.items()}
+            return self._kept(keep, {key: shares[key] / sums[key] for key in shares}, int(keep.sum()))
         sizes: dict[Weighting, Doubles] = {key: size * chosen for key, size in self.sizes.items()}
-        scale = {key: pairs_of(size) / pairs_of(sizes[key]) for key, size in self.sizes.items()}
+        scale = {key: pairs_of(size) / max(pairs_of(sizes[key]), TINY) for key, size in self.sizes.items()}
         count = round(pairs_of(sizes["pair"]))
         return self._kept(keep, {key: shares[key] * scale[key] for key in shares}, count, sizes)
 

@@ -15,12 +15,13 @@ from mien.evaluation.study import Figure
 
 LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+TINY, MOST = 1e-9, 1e12  # trials beyond which nothing changes
 RULE_OF_THREE = 3.0  # no error in n independent trials: the rate is below 3/n at 95 % (ISO/IEC 19795-1)
 
 
 def wilson(rate: float, trials: float) -> tuple[float, float]:
     """The interval of a rate seen over so many independent trials (Wilson 1927). trials may be a fraction."""
-    if trials <= 0:
+    if trials <= TINY:
         return 0.0, 1.0
     centre = (rate + Z * Z / (2 * trials)) / (1 + Z * Z / trials)
     half = Z / (1 + Z * Z / trials) * math.sqrt(rate * (1 - rate) / trials + (Z / (2 * trials)) ** 2)
@@ -37,7 +38,7 @@ def rate_figure(rate: float, variance: float, most: float) -> Figure:
     were seen: Student's t for so many makes up for it, as Korn and Graubard (1998) do.
     """
     spread = rate * (1 - rate)
-    worth = spread / variance if variance > 0 and spread > 0 else most
+    worth = min(spread / variance, MOST) if variance > 0 and spread > 0 else most
     errors = min(rate, 1 - rate) * worth
     low, high = wilson(rate, worth * (Z / student(errors)) ** 2 if errors else worth)
     return Figure(value=rate, low=low, high=high)

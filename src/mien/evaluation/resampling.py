@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.evaluation.comparisons import Comparisons, Doubles, pair_scores
+from mien.evaluation.comparisons import Comparisons, Doubles, pair_scores, pairs_of
 from mien.evaluation.samples import Numbers, Samples
 from mien.evaluation.study import Weighting
 from mien.values import Floats
@@ -137,7 +137,8 @@ def drawn_rates(
     passed = np.cumsum(draws.sums(thinned.first, thinned.second, shares, cells), axis=0)
     rates = np.clip(passed / drawn_totals(c, thinned, weighting, draws), 0, 1)
     plain = np.minimum(np.concatenate([[0.0], np.cumsum(shares)])[cells], 1)
-    return without_pair_noise(rates, plain, _pair_noise(thinned, shares, cells))
+    noise = _pair_noise(thinned, shares, cells) - plain**2 * squared_parts(c, thinned, weighting)
+    return without_pair_noise(rates, plain, np.maximum(noise, 0))
 
 
 def without_pair_noise(rates: Doubles, plain: Doubles, noise: Doubles) -> Doubles:
@@ -146,9 +147,9 @@ def without_pair_noise(rates: Doubles, plain: Doubles, noise: Doubles) -> Double
     A bootstrap of pairs of people counts what is particular to a pair three times over (Owen 2007, "The
     pigeonhole bootstrap"): once for each of the two people and once for both. So deviations are brought back
     to the spread that the people themselves and the pairs, counted once, give. noise (k,): the sum over pairs
-    of two people of their squared part in the rate.
+    of two people of the squared deviation of their part in the rate.
     """
-    variance, noise = rates.var(axis=1), noise * (1 - plain)
+    variance = rates.var(axis=1)
     kept = np.sqrt(np.maximum(variance - 2 * noise, np.minimum(noise, variance)) / np.maximum(variance, 1e-300))
     brought: Doubles = np.clip(plain[:, None] + (rates - plain[:, None]) * kept[:, None], 0, 1)
     return brought
@@ -166,6 +167,15 @@ def drawn_totals(c: Comparisons, thinned: Thinned, weighting: Weighting, draws: 
     drawn = weighed.sum(axis=0, dtype=np.float64) ** 2 - (weighed**2).sum(axis=0, dtype=np.float64)
     totals: Doubles = np.maximum(drawn / max(whole, 1e-300), 1e-12)
     return totals
+
+
+def squared_parts(c: Comparisons, thinned: Thinned, weighting: Weighting) -> float:
+    """The sum over pairs of two people of their squared part in all comparisons."""
+    if c.sizes is not None:
+        squares = c.sizes[weighting] ** 2
+        return pairs_of(squares) / max(pairs_of(c.sizes[weighting]), 1e-300) ** 2
+    every = np.array([len(thinned.scores)])
+    return float(_pair_noise(thinned, thinned.shares[weighting], every)[0])
 
 
 def _pair_noise(thinned: Thinned, shares: Doubles, cells: NDArray[np.intp]) -> Doubles:

@@ -49,7 +49,8 @@ def spread(impostor: Comparisons, weighting: Weighting, threshold: float) -> Spr
     pull = _parts(impostor, weighting)
     people = int((pull > 0).sum())
     moved = float(((each - rate * pull) ** 2).sum()) * people / max(people - 1, 1)
-    noise = _pair_noise(first[apart], second[apart], shares[apart], impostor.people) * (1 - rate)
+    squares = _squared_parts(first[apart], second[apart], shares[apart], impostor.people)
+    noise = max(squares - rate**2 * _all_squared_parts(impostor, weighting), 0.0)
     variance = max(moved - noise, noise)
     if rate <= 0 or variance <= 0:
         return Spread(rate, 0.0, 0.0)
@@ -68,7 +69,17 @@ def _parts(impostor: Comparisons, weighting: Weighting) -> Doubles:
     return parts
 
 
-def _pair_noise(first: Numbers, second: Numbers, shares: Doubles, people: int) -> float:
+def _all_squared_parts(impostor: Comparisons, weighting: Weighting) -> float:
+    if impostor.sizes is not None:
+        squares = impostor.sizes[weighting] ** 2
+        return pairs_of(squares) / max(pairs_of(impostor.sizes[weighting]), 1e-300) ** 2
+    first, second, shares = impostor.first, impostor.second, impostor.shares[weighting]
+    apart = first != second
+    return _squared_parts(first[apart], second[apart], shares[apart], impostor.people)
+
+
+def _squared_parts(first: Numbers, second: Numbers, shares: Doubles, people: int) -> float:
+    """The sum over pairs of two people of their squared part in the shares."""
     low, high = np.minimum(first, second).astype(np.int64), np.maximum(first, second)
     _, where = np.unique(low * max(people, 1) + high, return_inverse=True)
     return float((np.bincount(where, shares) ** 2).sum()) if len(shares) else 0.0

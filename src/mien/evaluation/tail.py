@@ -21,7 +21,7 @@ from mien.evaluation.spread import Spread
 from mien.evaluation.study import Weighting
 
 EXCESSES = 150  # independent comparisons above the threshold that the fit stands on
-SHAPE, SHAPE_SPREAD = -0.1, 0.1  # the prior
+SHAPE, SHAPE_SPREAD = -0.1, 0.15  # the prior
 DECADES = 2.0  # how far below the smallest measured rate the fit is trusted
 DRAWS = 400
 GRID = 120  # values of shape / scale looked at, on either side of 0
@@ -44,7 +44,7 @@ class Tail:
         """The fit to the best comparisons; None where too few are there."""
         share = min(EXCESSES / max(trials(impostor, weighting), 1), 0.1)
         start = Curve.of(impostor, weighting).threshold(share)
-        above = int(np.searchsorted(-impostor.scores, -np.float32(start or 2.0)))
+        above = int(np.searchsorted(-impostor.scores, -np.float32(2.0 if start is None else start)))
         if start is None or above < 20:
             return None
         excess = np.maximum(impostor.scores[:above].astype(np.float64) - start, 1e-9)
@@ -77,7 +77,8 @@ def _weights(impostor: Comparisons, weighting: Weighting, above: int) -> tuple[D
     draws = Draws.of(present(impostor), DRAWS)
     shares = impostor.shares[weighting][:above]
     times = draws.times(impostor.first[:above], impostor.second[:above]).T
-    totals = drawn_totals(impostor, Thinned.of(impostor), weighting, draws)
+    thinned = Thinned.of(impostor.best(0.0) if impostor.sizes is not None else impostor)
+    totals = drawn_totals(impostor, thinned, weighting, draws)
     return np.concatenate([[shares], times * shares]), np.concatenate([[1.0], totals])
 
 
