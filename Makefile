@@ -5,6 +5,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 EXTRAS := check
 
+# Pages are opened in a real browser where there is one; without it those tests skip, by name.
+CHROMIUM = command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	&& apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } || true
+
 .PHONY: demo test test-long check docs bench clean
 
 demo: $(READY)  ## real faces found, aligned, embedded and compared; writes and names one HTML page
@@ -13,7 +17,8 @@ demo: $(READY)  ## real faces found, aligned, embedded and compared; writes and 
 test: $(READY)  ## every test but the full-size proofs
 	$(BIN)/python -m pytest -m "not long"
 
-test-long: $(READY)  ## the full-size proofs: fuzzing, memory, kills
+test-long: $(READY)  ## the full-size proofs: fuzzing, memory, coverage of intervals, pages in a browser
+	@$(CHROMIUM)
 	$(BIN)/python -m pytest -m long
 
 check: $(READY)  ## style, types

@@ -12,6 +12,7 @@ from mien.bundle.runtime import available_cores
 
 OURS = "mien"
 STARTER = {"bundle": "dlib-resnet", "detector": "mtcnn"}
+LONGEST = 1.4  # times the matrix product that all pairs may take
 DETECTOR_SHAPES = {"scrfd": (1, 3, 640, 640), "mobilefacenet": (8, 3, 112, 112)}
 
 
@@ -189,6 +190,41 @@ def memory(material: Material) -> Group:
     )
 
 
+def pairs(material: Material) -> Group:
+    """All pairs of many vectors beside the matrix product that makes their similarities."""
+    sizes = (4_000, 8_000) if material.quick else (25_000, 50_000, 100_000)
+    largest = f"{sizes[-1]:,}"
+    return Group(
+        "all pairs: similarities, counts, exact thresholds",
+        "ns a pair",
+        "less",
+        [
+            Contender(f"mien, {n:,} pictures × 512", "pairs:ours", {"pictures": n, "dimension": 512})
+            for n in sizes
+        ]
+        + [
+            Contender(
+                f"product alone, {largest} × 512", "pairs:alone", {"pictures": sizes[-1], "dimension": 512}
+            )
+        ],
+        reference=f"mien, {largest} pictures × 512",
+        targets=[Target(f"mien, {largest} pictures × 512", (f"product alone, {largest} × 512",), 1 / LONGEST)],
+        note="Made vectors, ten a person. MB on the way: before, with the vectors, and after.",
+    )
+
+
+def studies(material: Material) -> Group:
+    """A whole study of made vectors."""
+    sizes = (2_000,) if material.quick else (3_380, 13_233)
+    return Group(
+        "a study: all pairs, curves, intervals by 1,000 draws of people, reliability",
+        "s",
+        "less",
+        [Contender(f"{n:,} pictures × 128", "pairs:study", {"pictures": n, "dimension": 128}) for n in sizes],
+        note="Made vectors, ten a person; 13,233 pictures (all of LFW) make 87 million pairs.",
+    )
+
+
 def threads(material: Material) -> Group:
     """One model, the cores shared out in different ways."""
     cores = available_cores()
@@ -234,6 +270,8 @@ GROUPS: Mapping[str, tuple[Callable[[Material], Group], tuple[str, ...]]] = {
     "threads": (threads, ("scrfd", "mobilefacenet")),
     "start": (start, ()),
     "memory": (memory, ()),
+    "pairs": (pairs, ()),
+    "studies": (studies, ()),
 }
 
 

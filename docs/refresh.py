@@ -13,7 +13,11 @@ from typer.testing import CliRunner
 from mien.cli import build_app
 
 PAGE = Path(__file__).with_name("cli.md")
-VERBS = ("demo", "detect", "embed", "compare", "models list", "models show", "models verify", "models import")
+VERBS = (
+    *("demo", "detect", "embed", "compare"),
+    *("evaluate pairs", "evaluate bin", "evaluate folder", "evaluate ijb", "evaluate diff", "calibrate"),
+    *("models list", "models show", "models verify", "models import"),
+)
 HEAD = """# The command line
 
 Made from `--help` by `make docs`. Exit codes: 0 yes (*same*; a face in every picture), 1 no, 3 *review* or

@@ -52,6 +52,14 @@ def test_own_bundle(pictures: Path, tmp_path: Path) -> None:
     assert "proved on 1 outputs" in said
 
 
+def test_how_good(people: dict[str, list[Path]], tmp_path: Path) -> None:
+    folder = next(iter(people.values()))[0].parents[1]
+    said = run("how_good.py", folder, tmp_path / "report.html")
+    assert said.startswith("0.1 TAR ")
+    assert "rule of three" in said.splitlines()[-1]
+    assert (tmp_path / "report.html").is_file()
+
+
 def test_examples_are_short() -> None:
     for example in EXAMPLES.glob("*.py"):
         assert len(example.read_text("utf-8").splitlines()) <= 40

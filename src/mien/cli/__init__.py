@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from mien.cli import demo, models, recognition
+from mien.cli import demo, evaluation, models, recognition
 from mien.cli.output import BAD_INPUT, INTERRUPTED, complain
 from mien.errors import MienError
 
@@ -23,7 +23,7 @@ def build_app() -> typer.Typer:
     app = typer.Typer(
         help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, name="mien"
     )
-    for wing in (demo, recognition, models):
+    for wing in (demo, recognition, evaluation, models):
         wing.register(app)
     return app
 

@@ -9,13 +9,13 @@ import msgspec
 import typer
 
 from mien.bundle.bundle import Bundle
-from mien.bundle.card import Reference, encode_card
+from mien.bundle.card import encode_card
 from mien.bundle.catalog import entries, find_bundle, landmark_network, starter_folder
 from mien.bundle.golden import verify as verify_golden
 from mien.bundle.golden import write_proved
 from mien.bundle.importers import IMPORTERS, Wishes
 from mien.bundle.importers.onnx import Embedder
-from mien.cli.options import JsonOption
+from mien.cli.options import JsonOption, points
 from mien.cli.output import print_json, print_table
 from mien.errors import InputError
 
@@ -137,17 +137,8 @@ def _given(**options: Any) -> dict[str, Any]:
 
 def _embedder(settings: dict[str, Any]) -> Embedder | None:
     if "reference" in settings:
-        settings = {**settings, "reference": _reference(settings["reference"])}
+        settings = {**settings, "reference": points("--reference", settings["reference"])}
     return Embedder(**settings) if settings else None
-
-
-def _reference(text: str) -> Reference:
-    try:
-        pairs = [pair.split(",") for pair in text.split()]
-        return Reference(points=tuple((float(x), float(y)) for x, y in pairs))
-    except ValueError as error:
-        wanted = "five points are wanted, x,y x,y x,y x,y x,y"
-        raise InputError(f"--reference {text!r}: {wanted} ({error})") from error
 
 
 def _calibration_summary(bundle: Bundle, aligner: str) -> dict[str, str | int]:

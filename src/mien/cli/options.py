@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from mien.bundle.bundle import Bundle
+from mien.bundle.card import Reference
 from mien.bundle.runtime import MAX_THREADS
+from mien.errors import InputError
 from mien.recognition.recognizer import Recognizer
 
 BundleOption = Annotated[str, typer.Option("--bundle", help="Embedder: catalogue name or folder.")]
@@ -30,6 +32,16 @@ FaceOption = Annotated[
 Pictures = Annotated[list[Path], typer.Argument(metavar="FILES|FOLDER", help="Pictures, or folders of them.")]
 
 DEFAULT_BUNDLE, DEFAULT_DETECTOR = "dlib-resnet", "mtcnn"
+
+
+def points(option: str, text: str) -> Reference:
+    """Five points as an option gives them, x,y x,y x,y x,y x,y. InputError naming the option."""
+    try:
+        pairs = [pair.split(",") for pair in text.split()]
+        return Reference(points=tuple((float(x), float(y)) for x, y in pairs))
+    except ValueError as error:
+        wanted = "five points are wanted, x,y x,y x,y x,y x,y"
+        raise InputError(f"{option} {text!r}: {wanted} ({error})") from error
 
 
 def recognizer(
