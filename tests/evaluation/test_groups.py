@@ -128,7 +128,7 @@ def test_counts_by_hand() -> None:
     assert [each.fmr.value for each in found.rates] == pytest.approx([1, 1 / 3, 3 / 5], abs=1e-12)
     assert [each.comparisons for each in found.rates] == [1, 5, 7]
     assert [each.people for each in found.rates] == [2, 3, 4]
-    assert rates["x", "x"].fnmr == Figure(why="nobody was compared with himself")
+    assert rates["x", "x"].fnmr == Figure(why="no two pictures of one person were compared")
     # Di's two are 25° apart, Ann's x and y 10°.
     assert rates["y", "y"].fnmr == rate_figure(1.0, 0.0, 1)
     assert rates["x", "y"].fnmr == Figure(value=0.0, low=0.0, high=1.0)
@@ -197,7 +197,7 @@ def drawn_by_hand(trial: Trial, pairs: Met) -> Figure:
     whole = sum(times.values())
     drawn = sum(times[pair] * part for pair, part in parts.items())[whole > 0] / whole[whole > 0]
     off = np.append((drawn - rate) / np.sqrt((whole > 0).mean()), np.zeros((whole == 0).sum()))
-    noise = (1 - rate) * sum((part / len(parts)) ** 2 for (i, j), part in parts.items() if i != j)
+    noise = sum(((part - rate) / len(parts)) ** 2 for (i, j), part in parts.items() if i != j)
     kept = max(off.var() - 2 * noise, min(noise, off.var())) / off.var()
     return rate_figure(rate, float(np.clip(rate + off * np.sqrt(kept), 0, 1).var()), len(parts))
 

@@ -44,7 +44,9 @@ def best_threshold(scores: Floats, same: Marks) -> float:
     # Right decisions where everything up to a place is accepted, and the rest refused.
     right = (~same).sum() + np.concatenate([[0], np.cumsum(np.where(same, 1, -1))])
     ends = np.concatenate([[True], scores[:-1] != scores[1:], [True]])  # equal scores are accepted together
+    ends &= np.arange(len(ends)) <= np.isfinite(scores).sum()  # what failed can't be accepted
     best = int(np.where(ends, right, -1).argmax())
-    above = float(scores[best - 1]) if best else 1.0
-    below = float(scores[best]) if best < len(scores) else -1.0
-    return (above + max(below, -1.0)) / 2 if np.isfinite(above) else 1.0
+    above = scores[best - 1] if best else np.nextafter(max(scores[0], 1), np.float32(2))
+    below = max(scores[best], np.float32(-1)) if best < len(scores) else np.float32(-1)
+    middle = np.float32((float(above) + float(below)) / 2)
+    return float(middle if middle > below else above)  # neighbours have nothing between them

@@ -17,6 +17,7 @@ from mien.evaluation.comparisons import Comparisons, Mask, present
 from mien.evaluation.curves import Curve
 from mien.evaluation.identification import open_set
 from mien.evaluation.metrics import Trial, unsupported
+from mien.evaluation.resampling import Thinned
 from mien.evaluation.samples import Samples
 from mien.evaluation.spread import Spread, spread
 from mien.evaluation.study import RATES, Figure, Identification, Reliability, Weighting
@@ -45,7 +46,12 @@ class Row:
     spread: Spread
 
 
-def thresholds(impostor: Comparisons, weighting: Weighting, rates: Sequence[float] = RATES) -> list[Row]:
+def thresholds(
+    impostor: Comparisons,
+    weighting: Weighting,
+    rates: Sequence[float] = RATES,
+    thinned: Thinned | None = None,
+) -> list[Row]:
     """A row for every rate that the comparisons support, measured, and for those up to two decades below,
     fitted.
     """
@@ -54,18 +60,20 @@ def thresholds(impostor: Comparisons, weighting: Weighting, rates: Sequence[floa
     least = min(measured, default=math.inf) * 10**-DECADES * (1 - 1e-9)
     beyond = [rate for rate in rates if least <= rate < min(measured, default=0.0)]
     tail = Tail.fit(impostor, weighting) if beyond else None
-    rows = [_measured(impostor, curve, weighting, rate) for rate in measured]
+    rows = [_measured(impostor, curve, weighting, rate, thinned) for rate in measured]
     fitted = [_fitted(tail, rate) for rate in beyond if tail is not None]
     return rows + [row for row in fitted if row.spread.relative < VAGUE]
 
 
-def _measured(impostor: Comparisons, curve: Curve, weighting: Weighting, rate: float) -> Row:
+def _measured(
+    impostor: Comparisons, curve: Curve, weighting: Weighting, rate: float, thinned: Thinned | None
+) -> Row:
     def at(each: float) -> float:
         found = curve.threshold(each)
         return float(np.nextafter(curve.levels[0], 2)) if found is None else found
 
     similarity = at(rate)
-    seen = spread(impostor, weighting, similarity)
+    seen = spread(impostor, weighting, similarity, thinned)
     around = Spread(rate, seen.relative, seen.errors)
     low, high = around.interval()
     return Row(rate, similarity, min(at(high), similarity), max(at(low), similarity), "measured", around)
@@ -90,16 +98,17 @@ def calibrate(
             f"calibration belongs to both"
         )
     weighting = weighting if trial.samples.known else "pair"
-    rows = _rising(thresholds(trial.impostor, weighting))
+    rows = _rising(thresholds(trial.impostor, weighting, thinned=trial.thinned))
     if len(rows) < 2:
         why = unsupported(RATES[1], trial.impostor, weighting)
         raise CalibrationError(f"{data}: too few strangers were compared for a calibration ({why})")
-    genuine = Curve.of(trial.enrolled, weighting)
+    stated = tuple(_threshold(row) for row in rows)
+    passed = Curve.of(trial.enrolled, weighting).rate([np.float32(each.similarity) for each in stated])
     return Calibration(
         bundle=bundle,
         aligner=aligner,
-        thresholds=tuple(_threshold(row) for row in rows),
-        tar=tuple(round(float(genuine.rate(row.similarity)), DIGITS) for row in rows),
+        thresholds=stated,
+        tar=tuple(round(float(tar), DIGITS) for tar in passed),
         people=int((np.bincount(trial.samples.subjects[trial.samples.enrolled]) > 0).sum()),
         genuine_pairs=trial.enrolled.count,
         impostor_pairs=trial.impostor.count,

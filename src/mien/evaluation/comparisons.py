@@ -137,7 +137,7 @@ def listed(samples: Samples, left: Numbers, right: Numbers) -> Comparisons:
 
 
 def genuine_pairs(samples: Samples) -> Comparisons:
-    """Every comparison of a person with himself, those with pictures that were not enrolled at the end."""
+    """Every comparison of two pictures of one person, those with pictures that were not enrolled at the end."""
     order = np.argsort(samples.subjects, kind="stable").astype(np.int32)
     ends = np.cumsum(np.bincount(samples.subjects, minlength=len(samples.people)))
     groups = np.split(order, ends[:-1])

@@ -136,7 +136,7 @@ class Tally:
         values = np.bincount(errors.cells, parts, n) / units
         squares = np.where(errors.first == errors.second, 0.0, parts**2)
         noise = np.bincount(errors.cells, squares, n) / units**2
-        noise *= 1 - values  # as of parts that are either all in error or not at all
+        noise = np.maximum(noise - values**2 / units, 0)  # about their mean
         drawn = without_pair_noise(self._drawn(errors.drawn(parts, n, self.draws), values), values, noise)
         overall = float(self.comparisons.shares["person"][erred].sum())
         return Rates(self.units, values, drawn, overall)

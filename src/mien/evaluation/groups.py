@@ -31,7 +31,7 @@ class Kind:
 
 
 FALSE_MATCH = Kind("false match", "pairs of people", "no two people were compared")
-FALSE_NON_MATCH = Kind("false non-match", "people", "nobody was compared with himself")
+FALSE_NON_MATCH = Kind("false non-match", "people", "no two pictures of one person were compared")
 
 
 def groups(trial: Trial, fmrs: Sequence[float]) -> tuple[Groups, ...]:

@@ -15,7 +15,8 @@ from mien.evaluation.study import Figure
 
 LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-TINY, MOST = 1e-9, 1e12  # trials beyond which nothing changes
+TINY = 1e-9
+NONE = 1e-9  # of a rate's largest variance: so little is rounding, and no proof of a billion trials
 RULE_OF_THREE = 3.0  # no error in n independent trials: the rate is below 3/n at 95 % (ISO/IEC 19795-1)
 
 
@@ -38,7 +39,7 @@ def rate_figure(rate: float, variance: float, most: float) -> Figure:
     were seen: Student's t for so many makes up for it, as Korn and Graubard (1998) do.
     """
     spread = rate * (1 - rate)
-    worth = min(spread / variance, MOST) if variance > 0 and spread > 0 else most
+    worth = spread / variance if spread > 0 and variance > spread * NONE else most
     errors = min(rate, 1 - rate) * worth
     low, high = wilson(rate, worth * (Z / student(errors)) ** 2 if errors else worth)
     return Figure(value=rate, low=low, high=high)

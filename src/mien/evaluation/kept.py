@@ -60,7 +60,7 @@ class Kept:
             study = msgspec.json.decode(read_bounded(target / STUDY, MAX_BYTES), type=Study)
             samples = _samples(arrays, study)
             return cls(study, samples, _pairs(arrays, samples))
-        except (msgspec.DecodeError, UnicodeDecodeError, KeyError, ValueError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{target}: not a study that this mien wrote ({error})") from error
 
 
@@ -88,7 +88,7 @@ def _samples(arrays: dict[str, np.ndarray], study: Study) -> Samples:
     return Samples(
         names=tuple(arrays["names"].tolist()),
         subjects=arrays["subjects"],
-        people=tuple(arrays["people"].tolist()),
+        people=tuple(np.atleast_1d(arrays["people"]).tolist()),
         vectors=arrays["vectors"],
         enrolled=arrays["enrolled"],
         bundle=study.system.bundle,
@@ -104,7 +104,7 @@ def _samples(arrays: dict[str, np.ndarray], study: Study) -> Samples:
 
 
 def _pairs(arrays: dict[str, np.ndarray], samples: Samples) -> PairList | None:
-    if "first" not in arrays:
+    if not set(PAIRS) & set(arrays):
         return None
     people = tuple(samples.people[subject] for subject in samples.subjects) if samples.known else None
     return PairList(samples.names, people, *(arrays[key] for key in PAIRS))

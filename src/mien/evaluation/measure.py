@@ -113,7 +113,8 @@ def failures(samples: Samples) -> Figure:
 def histogram(trial: Trial) -> Histogram:
     """Scores in even bins over all that were seen, every comparison counting alike."""
     impostor, genuine = trial.curve("pair")
-    levels = [levels[np.isfinite(levels)] for levels in (impostor.levels, impostor.edges, genuine.levels)]
+    counted = impostor.edges[1:][np.diff(impostor.beyond) > 0]  # lower edges of the bins that hold something
+    levels = [levels[np.isfinite(levels)] for levels in (impostor.levels, counted, genuine.levels)]
     seen = np.concatenate(levels) if any(len(each) for each in levels) else np.array([0.0, 1.0])
     edges = np.linspace(seen.min(), np.nextafter(seen.max(), 2), BARS + 1)
     shares = [tuple((-np.diff(curve.rate(edges))).tolist()) for curve in (genuine, impostor)]

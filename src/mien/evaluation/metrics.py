@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,15 +14,15 @@ from mien.errors import InputError
 from mien.evaluation.comparisons import Comparisons, Doubles, pairs_of
 from mien.evaluation.curves import Curve, area, equal_error
 from mien.evaluation.intervals import RULE_OF_THREE, rate_figure
-from mien.evaluation.resampling import DRAWS, Draws, Thinned, drawn_rates
+from mien.evaluation.resampling import DRAWS, Draws, Thinned, drawn_rates, variance_of
 from mien.evaluation.samples import Samples
-from mien.evaluation.spread import Spread, spread
+from mien.evaluation.spread import spread
 from mien.evaluation.study import RATES, Figure, OperatingPoint, Verification, Weighting
 from mien.values import rate_text
 
 GRID = 20  # thresholds a decade of FMR at which draws are looked at
 CURVE = 200  # points of a curve that is shown
-NO_GENUINE = "no person has two pictures, so nobody was compared with himself"
+NO_GENUINE = "no person has two pictures, so nobody could be recognised"
 NO_IMPOSTOR = "no two people were compared, so nobody could be mistaken for another"
 TINY = 1e-12
 
@@ -84,8 +85,8 @@ def unsupported(fmr: float, comparisons: Comparisons, weighting: Weighting) -> s
     if fmr * worth >= RULE_OF_THREE:
         return ""
     return (
-        f"FMR {rate_text(fmr)} needs {RULE_OF_THREE / fmr:,.0f} independent impostor comparisons "
-        f"(rule of three); these are worth {worth:,.0f}"
+        f"FMR {rate_text(fmr)} needs {math.ceil(RULE_OF_THREE / fmr * (1 - TINY)):,} independent impostor "
+        f"comparisons (rule of three); these are worth {math.floor(worth):,}"
     )
 
 
@@ -158,7 +159,7 @@ class Measured:
         values = (1 - float(curve.rate(threshold)) for curve in (self.genuine, every))
         drawn = (self.at(rate, each) for each in (self.fnmr, self.gfrr))
         fnmr, gfrr = (
-            rate_figure(value, float(np.var(each)), self.people)
+            rate_figure(value, float(variance_of(each)), self.people)
             for value, each in zip(values, drawn, strict=True)
         )
         return fnmr, gfrr
@@ -173,22 +174,13 @@ class Measured:
         """A threshold and its interval (Woodruff 1952): where the curve passes the ends of its rate's
         interval.
         """
-        low, high = self.spread(threshold).interval()
+        low, high = spread(self.trial.impostor, self.weighting, threshold, self.trial.thinned).interval()
         above, below = (self.impostor.threshold(end) for end in (low, high))
         return Figure(
             value=threshold,
             low=min(threshold, threshold if below is None else below),
             high=max(threshold, self.highest if above is None else above),
         )
-
-    def spread(self, threshold: float) -> Spread:
-        """How far the FMR at a threshold moves with the people: from the pairs held, else from the draws."""
-        impostor = self.trial.impostor
-        if impostor.rest is None or threshold >= impostor.scores[-1]:
-            return spread(impostor, self.weighting, threshold)
-        row, rate = int(np.searchsorted(-self.grid, -threshold)), float(self.impostor.rate(threshold))
-        variance = max(float(np.var(self.fmr[row])), 1e-300)
-        return Spread(rate, float(np.sqrt(variance)) / rate, rate**2 / variance)
 
     @property
     def highest(self) -> float:
@@ -226,9 +218,11 @@ class Measured:
 
     def figure(self, value: float, drawn: Doubles) -> Figure:
         """A figure with the interval of its draws, or why there is none."""
+        if not self.trial.impostor.count:
+            return Figure(why=NO_IMPOSTOR)
         if not self.trial.enrolled.count:
             return Figure(why=NO_GENUINE)
-        return rate_figure(value, float(np.var(drawn)), self.people)
+        return rate_figure(value, float(variance_of(drawn)), self.people)
 
     def shown(self) -> tuple[tuple[float, float, float], ...]:
         """Points of the DET curve for people to look at: threshold, FMR, FNMR."""

@@ -1,7 +1,7 @@
 """The bootstrap over people: what error rates would have been with other people drawn from the same kind.
 
 Every draw takes as many people as there are, with replacement; a pair of two people then counts as often as the
-product of theirs, and a person meets his own double as himself, not as a stranger.
+product of theirs, and who is drawn twice is still one person, and no stranger to the double.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ def drawn_rates(
     cells = np.searchsorted(-thinned.scores, -thresholds, side="right")
     shares = thinned.shares[weighting]
     passed = np.cumsum(draws.sums(thinned.first, thinned.second, shares, cells), axis=0)
-    rates = np.clip(passed / drawn_totals(c, thinned, weighting, draws), 0, 1)
+    with np.errstate(invalid="ignore"):  # a draw without any of these comparisons says nothing: NaN
+        rates = np.clip(passed / drawn_totals(c, thinned, weighting, draws), 0, 1)
     plain = np.minimum(np.concatenate([[0.0], np.cumsum(shares)])[cells], 1)
     noise = _pair_noise(thinned, shares, cells) - plain**2 * squared_parts(c, thinned, weighting)
     return without_pair_noise(rates, plain, np.maximum(noise, 0))
@@ -149,10 +150,20 @@ def without_pair_noise(rates: Doubles, plain: Doubles, noise: Doubles) -> Double
     to the spread that the people themselves and the pairs, counted once, give. noise (k,): the sum over pairs
     of two people of the squared deviation of their part in the rate.
     """
-    variance = rates.var(axis=1)
+    variance = variance_of(rates)
     kept = np.sqrt(np.maximum(variance - 2 * noise, np.minimum(noise, variance)) / np.maximum(variance, 1e-300))
     brought: Doubles = np.clip(plain[:, None] + (rates - plain[:, None]) * kept[:, None], 0, 1)
     return brought
+
+
+def variance_of(drawn: Doubles) -> Doubles:
+    """The variance over the draws (last axis) that say something; 0 where none does."""
+    said = np.isfinite(drawn)
+    count = np.maximum(said.sum(axis=-1), 1)
+    mean = np.where(said, drawn, 0).sum(axis=-1) / count
+    gaps = np.where(said, drawn - mean[..., None], 0)
+    variance: Doubles = (gaps**2).sum(axis=-1) / count
+    return variance
 
 
 def drawn_totals(c: Comparisons, thinned: Thinned, weighting: Weighting, draws: Draws) -> Doubles:
@@ -173,7 +184,7 @@ def squared_parts(c: Comparisons, thinned: Thinned, weighting: Weighting) -> flo
     """The sum over pairs of two people of their squared part in all comparisons."""
     if c.sizes is not None:
         squares = c.sizes[weighting] ** 2
-        return pairs_of(squares) / max(pairs_of(c.sizes[weighting]), 1e-300) ** 2
+        return pairs_of(squares) / max(pairs_of(c.sizes[weighting]) ** 2, 1e-300)
     every = np.array([len(thinned.scores)])
     return float(_pair_noise(thinned, thinned.shares[weighting], every)[0])
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from mien.evaluation.comparisons import Comparisons, Doubles, pairs_of
 from mien.evaluation.intervals import student
+from mien.evaluation.resampling import Thinned
 from mien.evaluation.samples import Numbers
 from mien.evaluation.study import Weighting
 
@@ -32,15 +33,19 @@ class Spread:
         return self.rate / factor, min(self.rate * factor, 1.0)
 
 
-def spread(impostor: Comparisons, weighting: Weighting, threshold: float) -> Spread:
-    """The spread of the FMR at a threshold that lies among the comparisons held.
+def spread(
+    impostor: Comparisons, weighting: Weighting, threshold: float, thinned: Thinned | None = None
+) -> Spread:
+    """The spread of the FMR at a threshold. thinned: what stands for the comparisons that are only counted.
 
     The rate is a U-statistic of people: its variance is what each person moves it (both partners of a pair,
     so the pair's own noise is in there twice) less once the noise of the pairs (Sen 1960; Hoeffding 1948).
     """
-    passed = int(np.searchsorted(-impostor.scores, -np.float32(threshold), side="right"))
-    shares = impostor.shares[weighting][:passed]
-    first, second = impostor.first[:passed], impostor.second[:passed]
+    counted = impostor.rest is not None and not (len(impostor) and threshold >= impostor.scores[-1])
+    held = thinned if counted and thinned is not None else impostor
+    passed = int(np.searchsorted(-held.scores, -np.float32(threshold), side="right"))
+    shares = held.shares[weighting][:passed]
+    first, second = held.first[:passed], held.second[:passed]
     rate = float(shares.sum())
     apart = first != second
     each = np.bincount(first, shares, impostor.people) + np.bincount(
@@ -72,7 +77,7 @@ def _parts(impostor: Comparisons, weighting: Weighting) -> Doubles:
 def _all_squared_parts(impostor: Comparisons, weighting: Weighting) -> float:
     if impostor.sizes is not None:
         squares = impostor.sizes[weighting] ** 2
-        return pairs_of(squares) / max(pairs_of(impostor.sizes[weighting]), 1e-300) ** 2
+        return pairs_of(squares) / max(pairs_of(impostor.sizes[weighting]) ** 2, 1e-300)
     first, second, shares = impostor.first, impostor.second, impostor.shares[weighting]
     apart = first != second
     return _squared_parts(first[apart], second[apart], shares[apart], impostor.people)

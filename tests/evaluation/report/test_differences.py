@@ -76,7 +76,8 @@ def test_the_plain_words_say_which_is_better_and_whether_it_is_chance(
 ) -> None:
     words = page(with_rows(first_row(low, high))).text()
     assert (
-        "At FMR 1e-3, per person, of the comparisons of a person with himself 90.0 % (88.2–91.8) pass" in words
+        "At FMR 1e-3, per person, of the comparisons of two pictures of one person 90.0 % (88.2–91.8) pass"
+        in words
     )
     assert said in words
 

@@ -83,7 +83,7 @@ def test_the_plain_words_hold_the_headline(whole: Elements) -> None:
     tar = 100 * (1 - GENUINE.cdf(IMPOSTOR.inv_cdf(0.999)))
     words = whole.text()
     assert f"At the threshold that one pair of strangers in a thousand passes, {tar:.1f} % (" in words
-    assert "of the comparisons of a person with himself pass" in words
+    assert "of the comparisons of two pictures of one person pass" in words
 
 
 def test_what_cannot_be_stated_says_why_across_its_columns(whole: Elements, bare: Elements) -> None:

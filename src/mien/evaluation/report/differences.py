@@ -12,6 +12,7 @@ from mien.evaluation.report.plots import det_curves, gains_plot
 from mien.evaluation.report.tables import cell, figures, head, name, rows_table
 from mien.evaluation.report.words import (
     AREA,
+    HEADLINE,
     HEADLINES,
     NOTHING,
     PERCENT,
@@ -132,7 +133,7 @@ def _plainly(found: Differences, studies: Studies) -> Iterator[Html]:
         yield p.paragraph(f"No TAR can be compared here: {reason(*studies)}.")
         return
     # The first weighting's row of 1e-3; without one, that of the smallest rate.
-    row = min(rows, key=lambda each: (each.weighting != rows[0].weighting, each.fmr != HEADLINES[0], each.fmr))
+    row = min(rows, key=lambda each: (each.weighting != rows[0].weighting, each.fmr != HEADLINE, each.fmr))
     yield p.paragraph(*_told(row), *_unused(studies))
     yield p.paragraph(INTERVAL)
     if not found.people:
@@ -142,8 +143,8 @@ def _plainly(found: Differences, studies: Studies) -> Iterator[Html]:
 def _told(row: Difference) -> Iterator[str]:
     """One row in sentences."""
     a, b = (measured(each, PERCENT) for each in (row.first, row.second))
-    yield f"At FMR {rate_text(row.fmr or 0)}, {WEIGHTINGS[row.weighting]}, of the comparisons of a person with "
-    yield p.join(["himself ", a, " pass with A and ", b, " with B. "])
+    yield f"At FMR {rate_text(row.fmr or 0)}, {WEIGHTINGS[row.weighting]}, of the comparisons of two pictures "
+    yield p.join(["of one person ", a, " pass with A and ", b, " with B. "])
     if _none(row.difference):
         yield p.tag("strong", "There is no difference at all.")
     elif verdict := _verdict(row):

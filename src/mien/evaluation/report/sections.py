@@ -25,7 +25,7 @@ from mien.evaluation.report.tables import (
     summary_table,
 )
 from mien.evaluation.report.traps import traps_parts
-from mien.evaluation.report.words import FINE, HEADLINES, PERCENT, main, measured, one_in, reason
+from mien.evaluation.report.words import FINE, HEADLINE, PERCENT, main, measured, one_in, reason
 from mien.evaluation.study import Accuracy, OperatingPoint, Study
 from mien.pages.page import Html
 
@@ -40,7 +40,7 @@ STRANGERS = {
     1e-6: "one pair of strangers in a million",
 }
 WEIGHED = {
-    "person": "Every person counts once, however many pictures there are of him.",
+    "person": "Every person counts once, however many pictures there are of them.",
     "pair": "Every comparison counts once, so people with many pictures weigh more.",
 }
 INTERVAL = (
@@ -100,7 +100,7 @@ def _plainly(study: Study, pictures: Pictures) -> Iterator[Html]:
     if best is None or not points:
         yield p.paragraph(f"No error rate can be stated here: {reason(study)}.")
         return
-    point = min(points, key=lambda each: (each.fmr != HEADLINES[0], each.fmr))
+    point = min(points, key=lambda each: (each.fmr != HEADLINE, each.fmr))
     yield p.paragraph(*_headline(point), f" {WEIGHED[best.weighting]} {_left_out(study)}")
     if point.tar.low is not None:
         yield p.paragraph(INTERVAL)
@@ -110,7 +110,7 @@ def _headline(point: OperatingPoint) -> Iterator[str]:
     among = STRANGERS.get(point.fmr, f"{one_in(point.fmr)} pairs of strangers")
     yield f"At the threshold that {among} passes, "
     yield p.tag("strong", measured(point.tar, PERCENT))
-    yield " of the comparisons of a person with himself pass"
+    yield " of the comparisons of two pictures of one person pass"
     if point.fnmr.value is not None:
         yield f"; the other {PERCENT.text(point.fnmr.value)} are refused, wrongly"
     yield "."

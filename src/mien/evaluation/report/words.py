@@ -11,7 +11,8 @@ import mien.pages.page as p
 from mien.evaluation.study import Figure, Study, Verification, Weighting
 from mien.values import rate_text
 
-HEADLINES = (1e-3, 1e-4)  # the rates that a reader looks for first
+HEADLINE = 1e-3  # the rate that a reader looks for first
+HEADLINES = (1e-2, HEADLINE, 1e-4)  # of these, the two smallest that are stated stand at the top
 WEIGHTINGS: dict[Weighting, str] = {"person": "per person", "pair": "over all comparisons"}
 UNSTATED = "not stated"
 NOTHING = 1e-6  # a difference as small as that is one of rounding
