@@ -35,6 +35,7 @@ from mien.evaluation.study import (
 BARS = 80  # of a histogram that is shown
 HARDEST = 12  # pairs of each kind that are shown
 OFTEN = 2  # times that one picture may stand among them: one bad one would fill the page
+SPLITS, SPLITTING = (20, 100), 3e7  # of the people into halves, at least and at most; pairs to look at in all
 GROUP_RATES = (1e-2, 1e-3, 1e-4)
 
 
@@ -152,4 +153,8 @@ def _reliability(trial: Trial) -> tuple[Reliability, ...]:
     impostor = trial.impostor
     held = float(impostor.shares["person"].sum())
     rates = [rate for rate in RATES[1:] if 3 * rate <= held and not unsupported(rate / 5, impostor, "person")]
-    return tuple(reliability(impostor, "person", rates)) if rates else ()
+    if not rates:
+        return ()
+    looked_at = 3 * max(rates) * impostor.count
+    splits = int(np.clip(SPLITTING / looked_at, *SPLITS))
+    return tuple(reliability(impostor, "person", rates, splits=splits))
