@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -49,7 +50,7 @@ def impostor_pairs(samples: Samples, *, hold: int = HOLD, workers: int | None = 
     workers = workers or available_cores()
     # Each worker makes a block with one thread and looks at it while it is still in that core's cache: a fifth
     # quicker than all cores on one block after the other.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers, thread_name_prefix="mien") as pool:
+    with _one_thread_each(), ThreadPoolExecutor(workers, thread_name_prefix="mien") as pool:
         spaces = SimpleQueue[_Space]()
         for _ in range(workers):
             spaces.put(_Space())
@@ -59,6 +60,18 @@ def impostor_pairs(samples: Samples, *, hold: int = HOLD, workers: int | None = 
             for groups, histogram in histograms:
                 counts[groups] += histogram
     return _made(samples, arranged, counts, tail)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """NumPy's and OpenCV's own threads off: the workers have the cores."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(1, "blas"):
+            yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,11 +113,9 @@ def _blocks(n: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _first_bar(arranged: _Arranged, hold: int) -> int:
-    """A bin that about a quarter more than `hold` pairs reach, judged by one block of pictures drawn at
-    random.
-    """
+    """A bin that a few more than `hold` pairs reach, judged by one block of pictures drawn at random."""
     n = len(arranged.order)
-    share = 1.25 * hold / max(n * (n - 1) / 2, 1)
+    share = 1.05 * hold / max(n * (n - 1) / 2, 1)
     if share >= 1:
         return 1
     drawn = np.random.default_rng(0).permutation(n)[: ROWS + COLUMNS]
@@ -195,8 +206,9 @@ class _Tail:
         if self._size > self.hold:
             self._raise_bar()
         held = _Held.joined(self._parts)
-        held = held.rows(held.bins >= self.bar)
-        return held.rows(np.argsort(-held.scores))
+        if held.bins.min(initial=BINS) < self.bar:
+            held = held.rows(held.bins >= self.bar)
+        return held.rows(np.argsort(held.scores)[::-1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
