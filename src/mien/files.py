@@ -13,34 +13,46 @@ from typing import BinaryIO
 from mien.errors import InputError
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+def write_whole(path: str | os.PathLike[str], content: bytes, *, mode: int = 0o644) -> None:
     """Write a file beside its place and move it there: nobody ever sees half of it.
 
-    Raises InputError where it cannot be written; then nothing is left behind.
+    mode: who may read it. Raises InputError where it cannot be written, or where something stands there that is
+    no plain file; then nothing is left behind.
     """
-    with open_whole(path) as stream:
+    with open_whole(path, mode=mode) as stream:
         stream.write(content)
 
 
 @contextmanager
-def open_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def open_whole(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[BinaryIO]:
     """`write_whole` for what is written bit by bit: the file stands in its place once the block has ended
     well.
     """
     target = Path(path)
+    require_replaceable(target)
     scratch = ""
     try:
         # A name nobody can know beforehand, in the same folder, so that moving it is one step.
         handle, scratch = tempfile.mkstemp(prefix=".mien-", dir=target.parent)
         with os.fdopen(handle, "wb") as stream:
             yield stream
-        Path(scratch).chmod(0o644)
+        Path(scratch).chmod(mode)
         Path(scratch).replace(target)
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
     finally:
         if scratch:
             Path(scratch).unlink(missing_ok=True)
+
+
+def require_replaceable(target: Path) -> None:
+    """InputError where something stands at the target that is no plain file, and would be replaced by one."""
+    try:
+        found = target.lstat().st_mode
+    except (OSError, ValueError):  # nothing is there, or it will be said when it is written
+        return
+    if not stat.S_ISREG(found):
+        raise InputError(f"{target}: cannot be written, since what stands there is no plain file")
 
 
 def read_bounded(path: str | os.PathLike[str], limit: int) -> bytes:

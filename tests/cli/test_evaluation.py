@@ -162,7 +162,9 @@ def test_groups_of_a_protocol_file(folder: Path, tmp_path: Path) -> None:
     with table.open("w", newline="") as stream:
         csv.writer(stream).writerows([("picture", "parity"), *rows])
     found = study("folder", folder, "--protocol", table)
-    assert {each["column"] for each in found["groups"]} == {"parity"}
+    assert {(each["column"], each["fmr"]) for each in found["groups"]} == {
+        ("parity", 0.1)
+    }  # of 66 pairs of people
     assert [each["groups"] for each in found["groups"][0]["rates"]] == [
         ["even", "even"],
         ["odd", "odd"],
@@ -233,6 +235,11 @@ def test_a_calibration_is_shown_and_only_written_when_asked(folder: Path, tmp_pa
         (("evaluate", "diff", "{photos}", "{photos}"), "no study.json there"),
         (("evaluate", "folder", "{photos}", "--report", "{photos}"), "a folder, where a file is to be written"),
         (("evaluate", "folder", "{photos}", "--protocol", "{nowhere}"), "nowhere"),
+        (
+            ("evaluate", "folder", "{photos}", "--out", "{photos}/astronaut/0.jpg"),
+            "is a file, where a folder is to be",
+        ),
+        (("evaluate", "folder", "{photos}", "--out", ""), "the name of a folder is wanted"),
         (("evaluate", "folder", "{photos}", "--embeddings", "{nowhere}"), "nowhere"),
         (
             ("evaluate", "folder", "{photos}", "--embeddings", "x.npz", "--traps"),

@@ -116,7 +116,10 @@ def by_hand() -> Samples:
     )
 
 
-def test_counts_by_hand() -> None:
+def test_counts_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "mien.evaluation.groups.unsupported", lambda *_: ""
+    )  # six pairs show nothing, but add up
     # Of the six pairs of people at 5° ¼ + ¼, at 10° ½ + ¼, 15° ½, 20° ½: 2.25 / 6 = 0.375. Next 35°.
     (found,) = groups(every_pair(by_hand()), [0.4])
     assert found.column == "kind"
@@ -297,3 +300,18 @@ def test_columns_without_groups_say_nothing_and_too_many_are_refused() -> None:
     assert len(groups(with_column([f"{i % 30}" for i in range(n)]), [0.1])[0].rates) == 465
     with pytest.raises(InputError, match="'kind' names 31 groups"):
         groups(with_column([f"{i % 31}" for i in range(n)]), [1e-9])
+
+
+def test_groups_of_the_same_people_who_err_alike_have_a_ratio_all_the_same() -> None:
+    """As with cameras: everybody has a picture of the same kind in both groups, so no draw tells them apart."""
+    samples = samples_twice(society((WIDE,), 5))
+    (found,) = groups(every_pair(samples), [1e-2])
+    assert found.fmr_ratio.value == pytest.approx(1)
+    assert found.fmr_ratio.low is not None
+    assert found.fmr_ratio.high is not None
+    assert found.fmr_ratio.low < 1 < found.fmr_ratio.high
+
+
+def samples_twice(samples: Samples) -> Samples:
+    n = len(samples)
+    return made(np.tile(samples.vectors, (2, 1)), np.tile(samples.subjects, 2), ["day"] * n + ["night"] * n)

@@ -66,8 +66,7 @@ def test_a_study_of_known_people_averages_in_both_ways_and_has_every_part(study:
     trial = all_pairs(crowd(), draws=100)
     assert study.verification[0] == verification(trial, "person")
     assert {(each.column, each.fmr) for each in study.groups} == {("age", 1e-2)}
-    assert [each.kind for each in study.reliability] == ["measured"]
-    assert study.reliability[0].fmr == 1e-2  # half of the people support no less
+    assert study.reliability == ()  # half of 40 people make 190 pairs of people, and 1e-2 wants 300
     assert study.accuracy is None
     assert study.identification is None
 

@@ -89,8 +89,8 @@ def test_points_are_a_direct_count(weighting: Weighting, failed: Sequence[int]) 
     trial = all_pairs(samples, DRAWS)
     strangers, own = every_pair(samples, same=False), every_pair(samples, same=True)
     enrolled = every_pair(samples.subset(samples.enrolled), same=True)
-    measured = Measured.of(trial, weighting, (0.5, 0.2, 0.1))
-    for rate in (0.5, 0.2, 0.1):
+    measured = Measured.of(trial, weighting, (0.5, 0.2, 0.12))
+    for rate in (0.5, 0.2, 0.12):
         point = measured.point(rate)
         threshold = value(point.threshold) - 1e-7  # the direct way computes in float64
         assert passing(strangers, weighting, threshold) <= rate + 1e-9
@@ -100,19 +100,18 @@ def test_points_are_a_direct_count(weighting: Weighting, failed: Sequence[int]) 
 
 
 def test_trials_by_hand() -> None:
-    # People with 3, 2, 1 and 5 pictures: 41 comparisons, in 6 pairs of people of 1/6 each. Squared they are
-    # Σ 1/(36 · n·m) = (1/6 + 1/3 + 1/15 + 1/2 + 1/10 + 1/5)/36 = (41/30)/36.
-    strangers = impostor_pairs(samples_of([3, 2, 1, 5]))
-    assert trials(strangers, "pair") == 41
-    assert trials(strangers, "person") == pytest.approx(36 * 30 / 41)
+    # Five people with 3, 2, 1, 5 and 1 pictures: 10 pairs of people; 66 of pictures, 14 of them of one person.
+    strangers = impostor_pairs(samples_of([3, 2, 1, 5, 1]))
+    assert trials(strangers, "pair") == 52
+    assert trials(strangers, "person") == 10
+    # Four people make 6 pairs, too few for their pictures to count.
+    assert trials(impostor_pairs(samples_of([3, 2, 1, 5])), "pair") == 6
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 def test_trials_of_a_set_are_those_of_its_list(weighting: Weighting) -> None:
     strangers = impostor_pairs(samples_of([3, 2, 1, 5, 4], failed=[1]))
-    by_shares = 1 / (strangers.shares[weighting] ** 2).sum()
-    assert trials(strangers, weighting) == pytest.approx(by_shares)
-    assert trials(replace(strangers, sizes=None), weighting) == pytest.approx(by_shares)
+    assert trials(replace(strangers, sizes=None), weighting) == trials(strangers, weighting) > 0
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
@@ -136,9 +135,9 @@ def test_the_rule_of_three_at_its_limit(weighting: Weighting) -> None:
 @pytest.mark.parametrize("rate", RATES)
 def test_a_list_of_just_so_many_pairs_supports_the_rate_and_one_less_does_not(rate: float) -> None:
     enough = round(3 / rate)
-    nobody = np.empty(0)
+    nobody, ten = np.empty(0), {"person": np.ones(10), "pair": np.ones(10)}
     for count, supported in ((enough, True), (enough - 1, False)):
-        pairs = replace(comparisons_of(nobody, nobody, nobody, 0), count=count)
+        pairs = replace(comparisons_of(nobody, nobody, nobody, 10), count=count, sizes=ten)
         assert (unsupported(rate, pairs, "pair") == "") is supported
 
 
@@ -149,14 +148,14 @@ def test_the_refusal_says_what_was_wanted_and_what_there_is() -> None:
 
 
 def test_the_refusal_does_not_round_up_to_what_was_wanted() -> None:
-    # Worth 36·30/41 = 26.34, where 3/26.5 of a rate wants 26.5.
-    why = unsupported(3 / 26.5, impostor_pairs(samples_of([3, 2, 1, 5])), "person")
+    # Six pairs of people, where 3/6.4 of a rate wants 6.4.
+    why = unsupported(3 / 6.4, impostor_pairs(samples_of([3, 2, 1, 5])), "person")
     needed, worth = (int(word) for word in why.replace(",", "").split() if word.isdigit())
     assert worth < needed
 
 
 def test_pictures_of_few_people_are_worth_less_than_their_number() -> None:
-    few = impostor_pairs(samples_of([12, 12, 1, 1]))
+    few = impostor_pairs(samples_of([12, 12, 1, 1, 1]))
     assert few.count >= 190
     assert unsupported(3 / 190, few, "pair") == ""
     assert "these are worth" in unsupported(3 / 190, few, "person")
@@ -223,7 +222,7 @@ def test_a_verification_is_in_order(weighting: Weighting) -> None:
     found = verification(trial_of(), weighting)
     assert (found.weighting, tuple(point.fmr for point in found.points)) == (weighting, RATES)
     stated = [point for point in found.points if point.threshold.value is not None]
-    assert len(stated) == 3  # 60 people are worth 15,930 comparisons, and 1e-4 wants 30,000
+    assert len(stated) == {"person": 2, "pair": 3}[weighting]  # 1,770 pairs of people, 15,930 of pictures
     figures = [figure for point in stated for figure in (point.threshold, point.fnmr, point.tar, point.gfrr)]
     for figure in (*figures, found.eer, found.auc):
         assert figure.low is not None

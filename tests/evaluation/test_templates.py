@@ -420,7 +420,8 @@ def test_each_picture_is_an_entry_once_where_it_lies(folder: Path) -> None:
         entries(lists, folder / "meta")
 
 
-def test_from_the_files_to_a_study(folder: Path, read: Enrolment) -> None:
+def test_from_the_files_to_a_study(folder: Path, read: Enrolment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.evaluation.metrics.RULE_OF_THREE", 2.8)  # eight people make 28 pairs of people
     lists = read_ijb(folder)
     assert (read.embedded, read.identical) == (33, ())
     found = fuse(read.samples, lists)

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.bundle.calibration import DEFAULT_FMR
 from mien.cli import options as o
 from mien.cli.evaluation_options import Evaluating, Reading, taking_options
-from mien.cli.output import print_json, require_place
+from mien.cli.output import complain, print_json, require_place
+from mien.values import rate_text
 
 if TYPE_CHECKING:
+    from mien.bundle.bundle import Bundle
+    from mien.bundle.calibration import Calibration
     from mien.cli.evaluation_run import Run
     from mien.evaluation.protocols.pairs import PairList
     from mien.evaluation.samples import Samples
@@ -194,9 +198,23 @@ def calibrate(
     else:
         samples = run.samples(people_in(source) if source.is_dir() else None)
         trial = all_pairs(samples)
-    found = measured(trial, samples.bundle, samples.aligner, data or f"{len(samples)} pictures of {source}")
-    path = run.bundle.write_calibration(found) if write else None
+    told = data or f"{len(samples)} pictures of {source.resolve().name}"
+    found = measured(trial, samples.bundle, samples.aligner, told)
+    path = _written(run.bundle, found) if write else None
     print_calibration(found, samples, path, json=options.json)
+
+
+def _written(bundle: Bundle, found: Calibration) -> Path:
+    before = bundle.calibration(found.aligner)
+    least = found.thresholds[-1].fmr
+    if least > DEFAULT_FMR:
+        complain(
+            f"this reaches no further than FMR {rate_text(least)}: ask for that, or measure on more people"
+        )
+    elif before is not None and least > before.thresholds[-1].fmr:
+        reached = rate_text(before.thresholds[-1].fmr)
+        complain(f"this reaches FMR {rate_text(least)}; the one it stands in for reached {reached}")
+    return bundle.write_calibration(found)
 
 
 def _of_bin(run: Run, file: Path) -> tuple[Samples, PairList]:

@@ -94,10 +94,16 @@ def _people(study: Study) -> str:
 
 
 def _print_identification(found: Identification) -> None:
+    if not found.splits:
+        print(f"\n1:N: {found.ranks[0][1].why}")
+        return
     print(f"\n1:N, {found.gallery:,} people enrolled, {found.splits} splits")
     ranks = [(f"rank {rank}", "", _rate(figure)) for rank, figure in found.ranks]
-    fnirs = [(f"FNIR at FPIR {rate_text(f)}", _plain(t), _rate(fnir)) for f, t, fnir in found.fnirs]
+    stated = [each for each in found.fnirs if each[1].value is not None]
+    fnirs = [(f"FNIR at FPIR {rate_text(f)}", _plain(t), _rate(fnir)) for f, t, fnir in stated]
     print_table(("", "threshold", "rate"), ranks + fnirs)
+    for why in dict.fromkeys(t.why for _, t, _ in found.fnirs if t.value is None):
+        print(f"not stated: {why}")
 
 
 def _print_groups(column: Groups) -> None:
@@ -170,7 +176,8 @@ def print_calibration(found: Calibration, samples: Samples, path: Path | None, *
     if json:
         print_json({"calibration": msgspec.to_builtins(found), "written": str(path) if path else None})
         return
-    print(f"{found.people:,} people, {found.impostor_pairs:,} pairs of strangers; {found.method}\n")
+    people = f"{found.people:,} people, " if found.people else ""
+    print(f"{people}{found.impostor_pairs:,} pairs of strangers; {found.method}\n")
     rows = [
         (
             rate_text(row.fmr),
@@ -219,7 +226,8 @@ def _verdict(each: Difference) -> str:
 def _points_of(figure: Figure) -> str:
     if figure.value is None or figure.low is None or figure.high is None:
         return figure.why
-    return f"{100 * figure.value:+.2f} ({100 * figure.low:+.2f} to {100 * figure.high:+.2f})"
+    value, low, high = (round(100 * each, 2) + 0.0 for each in (figure.value, figure.low, figure.high))
+    return f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _rate(figure: Figure) -> str:

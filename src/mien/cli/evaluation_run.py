@@ -18,7 +18,7 @@ from mien.bundle.runtime import Runtime
 from mien.cli.evaluation_options import Evaluating, Reading
 from mien.cli.evaluation_output import report_study
 from mien.cli.options import points
-from mien.cli.output import complain, plain, require_place
+from mien.cli.output import complain, plain, require_folder, require_place
 from mien.errors import InputError
 from mien.evaluation.cache import ReadingCache, cache_key
 from mien.evaluation.enrol import Enrolment, Entry, enrol
@@ -80,6 +80,8 @@ class Run:
             for place in (options.report, options.scores):
                 if place is not None:
                     require_place(place)
+            if options.out is not None:
+                require_folder(options.out)
             if options.traps and options.embeddings:
                 raise InputError("--traps reads pictures again; it does not go with --embeddings")
             columns = read_columns(options.protocol) if options.protocol else None

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from mien.errors import InputError
+from mien.files import require_replaceable
 
 YES, NO, BAD_INPUT, REVIEW, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -35,14 +36,29 @@ def require_place(out: Path) -> None:
     try:
         if out.is_dir():
             raise InputError(f"{out}: a folder, where a file is to be written; name the file")
+        require_replaceable(out)
         if not folder.is_dir():
-            raise InputError(f"{out}: its folder does not exist; make it first, or name another --out")
+            raise InputError(f"{out}: its folder does not exist; make it first, or name another place")
         if not os.access(folder, os.W_OK):
-            raise InputError(f"{out}: its folder cannot be written to; name another --out")
+            raise InputError(f"{out}: its folder cannot be written to; name another place")
         with suppress(FileNotFoundError):
             out.lstat()
     except OSError as error:  # a name too long, say
         raise InputError(f"{out}: cannot be written ({error.strerror})") from error
+
+
+def require_folder(out: Path) -> None:
+    """Raise InputError where the folder `out` could not be made or written into: before any work is done."""
+    if not str(out) or out == Path():
+        raise InputError("--out: the name of a folder is wanted")
+    try:
+        nearest = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    except OSError as error:  # a name too long, say
+        raise InputError(f"{out}: cannot be made a folder ({error.strerror})") from error
+    if not nearest.is_dir():
+        raise InputError(f"{out}: {nearest} is a file, where a folder is to be; name another place")
+    if not os.access(nearest, os.W_OK):
+        raise InputError(f"{out}: {nearest} cannot be written to; name another place")
 
 
 def print_table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> None:

@@ -109,7 +109,7 @@ def calibrate(
         aligner=aligner,
         thresholds=stated,
         tar=tuple(round(float(tar), DIGITS) for tar in passed),
-        people=int((np.bincount(trial.samples.subjects[trial.samples.enrolled]) > 0).sum()),
+        people=len(np.unique(trial.samples.subjects[trial.samples.enrolled])) if trial.samples.known else 0,
         genuine_pairs=trial.enrolled.count,
         impostor_pairs=trial.impostor.count,
         data=data,

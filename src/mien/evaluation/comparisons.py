@@ -114,6 +114,15 @@ def present(comparisons: Comparisons) -> Mask:
     return there
 
 
+def people_pairs(comparisons: Comparisons) -> int:
+    """How many pairs of two people are compared (of pairs, where the data name no people)."""
+    c = comparisons
+    if c.sizes is not None:
+        return round(pairs_of(c.sizes["person"]))
+    low, high = np.minimum(c.first, c.second).astype(np.int64), np.maximum(c.first, c.second)
+    return len(np.unique(low * max(c.people, 1) + high))
+
+
 def pairs_of(sizes: Doubles) -> float:
     """Pairs of two different people, each counting as often as its size says."""
     return float((sizes.sum() ** 2 - (sizes**2).sum()) / 2)

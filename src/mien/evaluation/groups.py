@@ -148,6 +148,8 @@ def _factor(rates: Rates, told: Sequence[int], pair: tuple[int, int]) -> float:
     first, second = np.triu_indices(len(told), 1)
     apart = off[first] - off[second]
     spread = np.sqrt(apart.var(axis=1) + lack[first] + lack[second])
+    if spread.min() < ROUNDING:  # groups of the same people, who err alike: only their number says something
+        spread = np.sqrt(apart.var(axis=1) + (1 / (units * values))[first] + (1 / (units * values))[second])
     widest = float(np.quantile(np.abs(apart / spread[:, None]).max(axis=0), LEVEL))
     low, high = sorted(told.index(i) for i in pair)
     own = float(spread[(first == low) & (second == high)][0])

@@ -16,6 +16,7 @@ from mien.evaluation.study import Figure
 LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 TINY = 1e-9
+RESIDUE = 1e-12  # what adding up shares leaves of a rate of 0 or 1
 NONE = 1e-9  # of a rate's largest variance: so little is rounding, and no proof of a billion trials
 RULE_OF_THREE = 3.0  # no error in n independent trials: the rate is below 3/n at 95 % (ISO/IEC 19795-1)
 
@@ -38,6 +39,8 @@ def rate_figure(rate: float, variance: float, most: float) -> Figure:
     gave and the shape that a rate near 0 or 1 needs. The variance itself is known from no more errors than
     were seen: Student's t for so many makes up for it, as Korn and Graubard (1998) do.
     """
+    if min(rate, 1 - rate) < RESIDUE:
+        rate = round(rate)
     spread = rate * (1 - rate)
     worth = spread / variance if spread > 0 and variance > spread * NONE else most
     errors = min(rate, 1 - rate) * worth

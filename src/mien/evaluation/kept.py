@@ -35,7 +35,7 @@ class Kept:
         """Write study.json and samples.npz, each whole or not at all. InputError where that cannot be."""
         target = Path(folder)
         try:
-            target.mkdir(parents=True, exist_ok=True)
+            target.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise InputError(f"{target}: cannot be made a folder ({error.strerror})") from error
         arrays = _sample_arrays(self.samples)
@@ -43,11 +43,9 @@ class Kept:
             arrays |= {key: getattr(self.pairs, key) for key in PAIRS}
         stream = io.BytesIO()
         np.savez(stream, **arrays)  # type: ignore[arg-type]
-        write_whole(target / SAMPLES, stream.getvalue())
-        write_whole(target / STUDY, encode_study(self.study))
         # These are biometric templates: nobody else's business.
-        (target / SAMPLES).chmod(0o600)
-        (target / STUDY).chmod(0o600)
+        write_whole(target / SAMPLES, stream.getvalue(), mode=0o600)
+        write_whole(target / STUDY, encode_study(self.study), mode=0o600)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Kept:

@@ -66,7 +66,7 @@ def measure(
     samples = trial.samples
     weightings: tuple[Weighting, ...] = WEIGHTINGS if samples.known else ("pair",)
     tables = tuple(verification(trial, weighting) for weighting in weightings)
-    rates = [rate for rate in GROUP_RATES if not unsupported(rate, trial.impostor, "person")]
+    rates = [rate for rate in GROUP_RATES if not unsupported(rate, trial.impostor, "person")] or [RATES[0]]
     return Study(
         protocol=about.protocol,
         data=about.data,

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from mien.errors import InputError
-from mien.evaluation.comparisons import Comparisons, Doubles, pairs_of
+from mien.evaluation.comparisons import Comparisons, Doubles, people_pairs
 from mien.evaluation.curves import Curve, area, equal_error
 from mien.evaluation.intervals import RULE_OF_THREE, rate_figure
 from mien.evaluation.resampling import DRAWS, Draws, Thinned, drawn_rates, variance_of
@@ -21,6 +21,7 @@ from mien.evaluation.study import RATES, Figure, OperatingPoint, Verification, W
 from mien.values import rate_text
 
 GRID = 20  # thresholds a decade of FMR at which draws are looked at
+FEW = 10  # pairs of people, fewer than which show nothing, however many pictures there are
 CURVE = 200  # points of a curve that is shown
 NO_GENUINE = "no person has two pictures, so nobody could be recognised"
 NO_IMPOSTOR = "no two people were compared, so nobody could be mistaken for another"
@@ -69,14 +70,13 @@ class Trial:
 
 
 def trials(comparisons: Comparisons, weighting: Weighting) -> float:
-    """How many equally weighted comparisons these are worth (Kish 1965)."""
-    if weighting == "pair" or not comparisons.count:
-        return float(comparisons.count)
-    if comparisons.sizes is None:
-        return 1 / float((comparisons.shares[weighting] ** 2).sum())
-    pictures = comparisons.sizes["pair"]
-    inverse = np.where(pictures > 0, 1 / np.maximum(pictures, 1), 0)
-    return float(pairs_of(comparisons.sizes["person"]) ** 2 / pairs_of(inverse))
+    """How many comparisons to count on.
+
+    Per person the pairs of people, for what two people's pictures say of each other goes together; over pairs
+    every one, as the field has it, unless hardly anybody is compared.
+    """
+    pairs = people_pairs(comparisons)
+    return float(pairs if weighting == "person" or pairs < FEW else comparisons.count)
 
 
 def unsupported(fmr: float, comparisons: Comparisons, weighting: Weighting) -> str:

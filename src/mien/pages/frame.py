@@ -34,6 +34,8 @@ class Axis:
     def at(self, value: float) -> float:
         """Where a value lies: 0 at `low`, 1 at `high`, held between them (on a log axis, zero at its foot)."""
         low, high, place = (math.log(v or TINY) if self.log else v for v in (self.low, self.high, value))
+        if high == low:  # an axis of one value: it lies in the middle
+            return 0.5
         return min(max((place - low) / (high - low), 0.0), 1.0)
 
     def numbers(self) -> Sequence[float]:
