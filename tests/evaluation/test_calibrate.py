@@ -13,7 +13,7 @@ import pytest
 from simulated import World, comparisons_of, every_pair, passing, samples_of
 
 from mien.bundle.calibration import decode_calibration, encode_calibration
-from mien.errors import CalibrationError
+from mien.errors import CalibrationError, InputError
 from mien.evaluation import calibrate as calibrating
 from mien.evaluation.allpairs import impostor_pairs
 from mien.evaluation.calibrate import Row, calibrate, reliability, thresholds
@@ -273,3 +273,9 @@ def test_where_all_strangers_tie_the_threshold_is_just_above_them() -> None:
     each = np.arange(1000)
     rows = thresholds(comparisons_of([0.5] * 1000, each, each, 1000), "pair", (0.1,))
     assert rows[0].similarity == math.nextafter(0.5, 2)
+
+
+@pytest.mark.parametrize("part", [0.0, 1.0, -0.5, float("nan")])
+def test_a_part_that_leaves_nobody_on_one_side_is_refused(part: float) -> None:
+    with pytest.raises(InputError, match="between 0 and 1"):
+        reliability(strangers(), "person", (1e-2,), part=part)

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from mien.bundle.calibration import Calibration, SearchThreshold, Threshold
-from mien.errors import CalibrationError
+from mien.errors import CalibrationError, InputError
 from mien.evaluation.comparisons import Comparisons, Mask, present
 from mien.evaluation.curves import Curve
 from mien.evaluation.identification import open_set
@@ -139,13 +139,17 @@ def _search_rows(found: Identification, templates: int) -> list[SearchThreshold]
             people=found.gallery,
             templates=templates,
             similarity=(level := min(math.ceil(threshold.value * 10**DIGITS) / 10**DIGITS, 1.0)),
-            low=max(min(round(threshold.low or -1.0, DIGITS), level), -1.0),
-            high=min(max(round(threshold.high or 1.0, DIGITS), level), 1.0),
+            low=max(min(round(_stated(threshold.low, -1.0), DIGITS), level), -1.0),
+            high=min(max(round(_stated(threshold.high, 1.0), DIGITS), level), 1.0),
             fnir=round(fnir.value, DIGITS),
         )
         for fpir, threshold, fnir in found.fnirs
         if threshold.value is not None and fnir.value is not None
     ]
+
+
+def _stated(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
 
 
 def _rising(rows: list[Row]) -> list[Row]:
@@ -186,8 +190,11 @@ def reliability(
 ) -> list[Reliability]:
     """Thresholds made on a random `part` of the people, held against the others, so many times.
 
-    A rate that no split's people support, nor a fit of their scores, is left out.
+    A rate that no split's people support, nor a fit of their scores, is left out. InputError for a part that
+    leaves nobody on one side.
     """
+    if not 0 < part < 1:
+        raise InputError(f"part={part}: a share of the people between 0 and 1 is wanted")
     best = impostor.best(min(WIDEST * max(rates, default=0.0), 1.0))
     rng = np.random.default_rng(seed)
     seen: dict[float, list[_Seen]] = {rate: [] for rate in rates}
