@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from made_study import compared, full, minimal, other, renamed
+from typer.testing import CliRunner
 
+from mien.cli import build_app
 from mien.evaluation.report import build
 from mien.evaluation.report.differences import build_differences
 from mien.evaluation.study import Study
@@ -151,4 +153,26 @@ def test_two_systems_with_words_without_end_fit_too(browser: Any, tmp_path: Path
     tab, wrong = opened(browser, target, 390, "light")
     assert wrong == []
     assert tab.evaluate(WIDTHS) <= 390
+    tab.close()
+
+
+def test_the_report_of_real_pictures_opens_without_a_word(
+    browser: Any, shared_data: Path, tmp_path: Path
+) -> None:
+    faces = shared_data / "faces"
+    words = [
+        "evaluate",
+        "folder",
+        faces / "lfw-dev",
+        "--report",
+        tmp_path / "report.html",
+        "--out",
+        tmp_path / "study",
+    ]
+    result = CliRunner().invoke(build_app(), [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    tab, wrong = opened(browser, tmp_path / "report.html", 1280, "light")
+    assert wrong == []
+    assert tab.locator("img").count() >= 40  # twelve hard pairs of each kind
+    assert "1,256" in tab.locator("main").inner_text()
     tab.close()

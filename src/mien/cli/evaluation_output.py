@@ -76,7 +76,7 @@ def _print_verification(study: Study) -> None:
     print()
     print_table(("FMR", "threshold", "TAR", "generalised FRR", "averaged"), _points(study.verification))
     for why in _refusals(study.verification):
-        print(f"not stated: {why}")
+        print(why)
     for each in study.verification:
         if each.eer.value is not None:
             print(f"{AVERAGES[each.weighting]}: EER {_rate(each.eer)}, AUC {_plain(each.auc)}")
@@ -147,8 +147,13 @@ def _points(tables: Sequence[Verification]) -> list[tuple[str, ...]]:
 
 def _refusals(tables: Sequence[Verification]) -> list[str]:
     """Why rates are missing from the table: of each average the largest one, which the smaller ones follow."""
-    missing = [[point for point in each.points if point.threshold.value is None][:1] for each in tables]
-    return list(dict.fromkeys(point.threshold.why for first in missing for point in first))
+    missing = [
+        (each.weighting, point) for each in tables for point in each.points if point.threshold.value is None
+    ]
+    largest = {weighting: point.threshold.why for weighting, point in reversed(missing)}
+    if len(set(largest.values())) == 1:
+        return [f"not stated: {next(iter(largest.values()))}"]
+    return [f"not stated {AVERAGES[weighting]}: {why}" for weighting, why in reversed(largest.items())]
 
 
 def print_differences(found: Differences) -> None:

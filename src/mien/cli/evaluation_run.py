@@ -195,6 +195,7 @@ class Run:
             )
         if self.enrolment:
             poor = sum(bool(reasons) for reasons in self.enrolment.low_quality)
+        if self.enrolment and poor:
             notes.append(
                 f"{poor} of {len(self.entries)} pictures show a face of low quality; they were measured, too"
             )
