@@ -193,9 +193,8 @@ class Run:
             notes.append(
                 f"{len(same)} pictures are there more than once, {', '.join(same[0][:3])} for instance"
             )
-        if self.enrolment:
-            poor = sum(bool(reasons) for reasons in self.enrolment.low_quality)
-        if self.enrolment and poor:
+        poor = sum(map(bool, self.enrolment.low_quality)) if self.enrolment else 0
+        if poor:
             notes.append(
                 f"{poor} of {len(self.entries)} pictures show a face of low quality; they were measured, too"
             )

@@ -34,9 +34,7 @@ WIDEST = 3.0  # comparisons held for splits reach this many times the largest ra
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One FMR: the similarity that strangers reach at that rate, its 95 % interval, and how far the rate
-    moves.
-    """
+    """One FMR: the similarity that strangers reach at that rate, its 95 % interval, and the rate's spread."""
 
     fmr: float
     similarity: float
@@ -52,9 +50,7 @@ def thresholds(
     rates: Sequence[float] = RATES,
     thinned: Thinned | None = None,
 ) -> list[Row]:
-    """A row for every rate that the comparisons support, measured, and for those up to two decades below,
-    fitted.
-    """
+    """A measured row for every rate that the comparisons support, a fitted one up to two decades below."""
     curve = Curve.of(impostor, weighting)
     measured = [rate for rate in rates if not unsupported(rate, impostor, weighting)]
     least = min(measured, default=math.inf) * 10**-DECADES * (1 - 1e-9)

@@ -71,9 +71,7 @@ class Tail:
 
 
 def _weights(impostor: Comparisons, weighting: Weighting, above: int) -> tuple[Doubles, Doubles]:
-    """(draws + 1, above) what each excess counts for, undrawn first; (draws + 1,) what all comparisons amount
-    to.
-    """
+    """(draws + 1, above) what each excess counts for, undrawn first; (draws + 1,) what all amount to."""
     draws = Draws.of(present(impostor), DRAWS)
     shares = impostor.shares[weighting][:above]
     times = draws.times(impostor.first[:above], impostor.second[:above]).T
