@@ -10,12 +10,13 @@ import msgspec
 from mien.bundle.calibration import Calibration
 from mien.cli.evaluation_options import Evaluating
 from mien.cli.output import print_json, print_table
-from mien.evaluation.diff import Difference, Differences
+from mien.evaluation.diff import Differences
 from mien.evaluation.enrol import Enrolment, Entry
 from mien.evaluation.kept import Kept
 from mien.evaluation.metrics import Trial
 from mien.evaluation.protocols.pairs import PairList
 from mien.evaluation.report import build
+from mien.evaluation.report.differences import VERDICTS, named, verdict
 from mien.evaluation.samples import Samples
 from mien.evaluation.scores import write_scores
 from mien.evaluation.study import Figure, Groups, Identification, Speed, Study, Trap, Verification
@@ -162,12 +163,12 @@ def print_differences(found: Differences) -> None:
     print(f"{found.protocol} on {found.data}: {found.pictures:,} pictures\nA  {a.name}\nB  {b.name}\n")
     rows = [
         (
-            _named(each),
+            named(each),
             AVERAGES[each.weighting],
             _rate(each.first),
             _rate(each.second),
             _points_of(each.difference),
-            _verdict(each),
+            VERDICTS[verdict(each)][0],
         )
         for each in found.rows
     ]
@@ -215,17 +216,6 @@ def _search_rows(found: Calibration) -> list[tuple[str, ...]]:
         )
         for row in found.searches
     ]
-
-
-def _named(each: Difference) -> str:
-    return each.name if each.fmr is None else f"{each.name} at FMR {rate_text(each.fmr)}"
-
-
-def _verdict(each: Difference) -> str:
-    low, high = each.difference.low, each.difference.high
-    if low is None or high is None or low <= 0 <= high:
-        return "could be chance"
-    return "better" if (low > 0) != (each.name == "EER") else "worse"
 
 
 def _points_of(figure: Figure) -> str:

@@ -204,9 +204,7 @@ class Shard:
         np.savez(stream, allow_pickle=False, **self._arrays())
         content = stream.getvalue()
         path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.npz"
-        write_whole(path, content)
-        with suppress(FileNotFoundError):  # another process has merged it already
-            path.chmod(0o600)  # until here the folder's own mode keeps it private
+        write_whole(path, content, mode=0o600)
         return path
 
     def _arrays(self) -> dict[str, NDArray[Any]]:

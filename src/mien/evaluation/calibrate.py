@@ -16,7 +16,7 @@ from mien.errors import CalibrationError, InputError
 from mien.evaluation.comparisons import Comparisons, Mask, present
 from mien.evaluation.curves import Curve
 from mien.evaluation.identification import open_set
-from mien.evaluation.metrics import Trial, unsupported
+from mien.evaluation.metrics import Trial, refusal, trials, unsupported
 from mien.evaluation.resampling import Thinned
 from mien.evaluation.samples import Samples
 from mien.evaluation.spread import Spread, spread
@@ -52,7 +52,8 @@ def thresholds(
 ) -> list[Row]:
     """A measured row for every rate that the comparisons support, a fitted one up to two decades below."""
     curve = Curve.of(impostor, weighting)
-    measured = [rate for rate in rates if not unsupported(rate, impostor, weighting)]
+    worth = trials(impostor, weighting)
+    measured = [rate for rate in rates if not refusal(rate, worth)]
     least = min(measured, default=math.inf) * 10**-DECADES * (1 - 1e-9)
     beyond = [rate for rate in rates if least <= rate < min(measured, default=0.0)]
     tail = Tail.fit(impostor, weighting) if beyond else None

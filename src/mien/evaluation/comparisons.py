@@ -119,8 +119,13 @@ def people_pairs(comparisons: Comparisons) -> int:
     c = comparisons
     if c.sizes is not None:
         return round(pairs_of(c.sizes["person"]))
-    low, high = np.minimum(c.first, c.second).astype(np.int64), np.maximum(c.first, c.second)
-    return len(np.unique(low * max(c.people, 1) + high))
+    return len(np.unique(pair_keys(c.first, c.second, c.people)))
+
+
+def pair_keys(first: Numbers, second: Numbers, below: int) -> NDArray[np.int64]:
+    """A number for each pair of two numbers under `below`, the same whichever stands first."""
+    low, high = np.minimum(first, second).astype(np.int64), np.maximum(first, second)
+    return np.asarray(low * max(below, 1) + high, np.int64)
 
 
 def pairs_of(sizes: Doubles) -> float:
@@ -174,6 +179,6 @@ def _shares(first: Numbers, second: Numbers, people: int) -> dict[Weighting, Dou
     alike.
     """
     k = len(first)
-    low, high = np.minimum(first, second).astype(np.int64), np.maximum(first, second)
-    _, where, counts = np.unique(low * max(people, 1) + high, return_inverse=True, return_counts=True)
+    keys = pair_keys(first, second, people)
+    _, where, counts = np.unique(keys, return_inverse=True, return_counts=True)
     return {"person": 1.0 / (counts[where] * max(len(counts), 1)), "pair": np.full(k, 1 / max(k, 1))}

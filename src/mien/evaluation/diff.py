@@ -8,14 +8,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.bundle.card import Part
 from mien.errors import InputError
-from mien.evaluation.comparisons import WEIGHTINGS, Doubles
+from mien.evaluation.comparisons import WEIGHTINGS, Doubles, pair_keys
 from mien.evaluation.intervals import percentiles
 from mien.evaluation.kept import Kept
 from mien.evaluation.metrics import Measured, Trial, complement
 from mien.evaluation.protocols.pairs import PairList
 from mien.evaluation.samples import Numbers, Samples
-from mien.evaluation.study import RATES, Figure, Part, System, Weighting
+from mien.evaluation.study import RATES, Figure, System, Weighting
 from mien.evaluation.trials import all_pairs, listed_pairs
 
 NO_PAIR = "the studies compare no pair in common"
@@ -195,8 +196,7 @@ def _common_pairs(a: Kept, b: Kept) -> tuple[Kept, Kept, int]:
 def _keys(kept: Kept) -> NDArray[np.int64]:
     """A number for each pair, the same whichever of its pictures stands first."""
     pairs = _listing(kept)
-    low, high = np.minimum(pairs.first, pairs.second).astype(np.int64), np.maximum(pairs.first, pairs.second)
-    return np.asarray(low * len(kept.samples) + high, np.int64)
+    return pair_keys(pairs.first, pairs.second, len(kept.samples))
 
 
 def _with_pairs(kept: Kept, rows: NDArray[np.intp]) -> Kept:

@@ -22,6 +22,7 @@ from mien.evaluation.samples import Samples
 from mien.evaluation.study import (
     RATES,
     Figure,
+    Groups,
     HardPair,
     Histogram,
     Identification,
@@ -66,7 +67,6 @@ def measure(
     samples = trial.samples
     weightings: tuple[Weighting, ...] = WEIGHTINGS if samples.known else ("pair",)
     tables = tuple(verification(trial, weighting) for weighting in weightings)
-    rates = [rate for rate in GROUP_RATES if not unsupported(rate, trial.impostor, "person")] or [RATES[0]]
     return Study(
         protocol=about.protocol,
         data=about.data,
@@ -88,7 +88,7 @@ def measure(
         hard_impostor=hardest(samples, trial.impostor, best=True),
         accuracy=accuracy(samples, pairs) if pairs is not None else None,
         identification=identification,
-        groups=groups(trial, rates) if samples.groups else (),
+        groups=_groups(trial) if samples.groups else (),
         reliability=_reliability(trial) if pairs is None and samples.known else (),
         notes=about.notes,
         speed=Speed(
@@ -146,6 +146,11 @@ def _pair(samples: Samples, comparisons: Comparisons, row: int) -> HardPair:
         people=(people[0], people[1]),
         similarity=float(comparisons.scores[row]),
     )
+
+
+def _groups(trial: Trial) -> tuple[Groups, ...]:
+    rates = [rate for rate in GROUP_RATES if not unsupported(rate, trial.impostor, "person")]
+    return groups(trial, rates or [RATES[0]])
 
 
 def _reliability(trial: Trial) -> tuple[Reliability, ...]:

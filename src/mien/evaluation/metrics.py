@@ -81,7 +81,11 @@ def trials(comparisons: Comparisons, weighting: Weighting) -> float:
 
 def unsupported(fmr: float, comparisons: Comparisons, weighting: Weighting) -> str:
     """Why the impostor comparisons cannot show so small a rate; empty where they can (rule of three)."""
-    worth = trials(comparisons, weighting)
+    return refusal(fmr, trials(comparisons, weighting))
+
+
+def refusal(fmr: float, worth: float) -> str:
+    """Why comparisons that are worth so many cannot show a rate; empty where they can (rule of three)."""
     if fmr * worth >= RULE_OF_THREE:
         return ""
     return (
@@ -141,7 +145,7 @@ class Measured:
 
     def point(self, rate: float) -> OperatingPoint:
         """The error rates where strangers pass at `rate`, or why they cannot be stated."""
-        why = unsupported(rate, self.trial.impostor, self.weighting)
+        why = refusal(rate, self.worth)
         threshold = None if why else self.impostor.threshold(rate)
         if threshold is None:
             refused = Figure(why=why or f"more than {rate_text(rate)} of the impostors share the top score")
@@ -150,6 +154,11 @@ class Measured:
         return OperatingPoint(
             fmr=rate, threshold=self.bounds(threshold), fnmr=fnmr, tar=complement(fnmr), gfrr=gfrr
         )
+
+    @cached_property
+    def worth(self) -> float:
+        """How many impostor comparisons to count on."""
+        return trials(self.trial.impostor, self.weighting)
 
     def misses(self, rate: float, threshold: float) -> tuple[Figure, Figure]:
         """FNMR and generalised FRR at a threshold, its own uncertainty included."""

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.evaluation.comparisons import Comparisons, Doubles, pair_scores, pairs_of
+from mien.evaluation.comparisons import Comparisons, Doubles, pair_keys, pair_scores, pairs_of
 from mien.evaluation.samples import Numbers, Samples
 from mien.evaluation.study import Weighting
 from mien.values import Floats
@@ -138,7 +138,7 @@ def drawn_rates(
     with np.errstate(invalid="ignore"):  # a draw without any of these comparisons says nothing: NaN
         rates = np.clip(passed / drawn_totals(c, thinned, weighting, draws), 0, 1)
     plain = np.minimum(np.concatenate([[0.0], np.cumsum(shares)])[cells], 1)
-    noise = _pair_noise(thinned, shares, cells) - plain**2 * squared_parts(c, thinned, weighting)
+    noise = pair_noise(thinned, weighting, cells) - plain**2 * squared_parts(c, thinned, weighting)
     return without_pair_noise(rates, plain, np.maximum(noise, 0))
 
 
@@ -166,11 +166,11 @@ def variance_of(drawn: Doubles) -> Doubles:
     return variance
 
 
-def drawn_totals(c: Comparisons, thinned: Thinned, weighting: Weighting, draws: Draws) -> Doubles:
-    """(draws,) what all comparisons amount to, as a part of what they amount to undrawn."""
+def drawn_totals(c: Comparisons, held: Comparisons | Thinned, weighting: Weighting, draws: Draws) -> Doubles:
+    """(draws,) what all comparisons amount to, as a part of the same undrawn; held: those of a list."""
     if c.sizes is None:
-        end = np.array([len(thinned.scores)])
-        every: Doubles = draws.sums(thinned.first, thinned.second, thinned.shares[weighting], end)[0]
+        end = np.array([len(held.scores)])
+        every: Doubles = draws.sums(held.first, held.second, held.shares[weighting], end)[0]
         return every
     sizes = c.sizes[weighting].astype(np.float64)
     whole = sizes.sum() ** 2 - (sizes**2).sum()
@@ -180,24 +180,22 @@ def drawn_totals(c: Comparisons, thinned: Thinned, weighting: Weighting, draws: 
     return totals
 
 
-def squared_parts(c: Comparisons, thinned: Thinned, weighting: Weighting) -> float:
-    """The sum over pairs of two people of their squared part in all comparisons."""
+def squared_parts(c: Comparisons, held: Comparisons | Thinned, weighting: Weighting) -> float:
+    """The sum over pairs of two people of their squared part in all comparisons; held: those of a list."""
     if c.sizes is not None:
         squares = c.sizes[weighting] ** 2
         return pairs_of(squares) / max(pairs_of(c.sizes[weighting]) ** 2, 1e-300)
-    every = np.array([len(thinned.scores)])
-    return float(_pair_noise(thinned, thinned.shares[weighting], every)[0])
+    every = np.array([len(held.scores)])
+    return float(pair_noise(held, weighting, every)[0])
 
 
-def _pair_noise(thinned: Thinned, shares: Doubles, cells: NDArray[np.intp]) -> Doubles:
-    """(cells,) at each threshold, the sum over pairs of two people of their squared part in the rate."""
-    low, high = (
-        np.minimum(thinned.first, thinned.second).astype(np.int64),
-        np.maximum(thinned.first, thinned.second),
-    )
+def pair_noise(held: Comparisons | Thinned, weighting: Weighting, cells: NDArray[np.intp]) -> Doubles:
+    """(cells,) the squared parts of pairs of people, summed, in the best 0 … cells[i] − 1 of held."""
     end = int(cells[-1]) if len(cells) else 0
-    _, keys = np.unique(low[:end] * (int(high.max(initial=0)) + 1) + high[:end], return_inverse=True)
-    weight = np.where(thinned.first[:end] == thinned.second[:end], 0.0, shares[:end])
+    first, second = held.first[:end], held.second[:end]
+    people = 1 + int(max(first.max(initial=0), second.max(initial=0)))
+    _, keys = np.unique(pair_keys(first, second, people), return_inverse=True)
+    weight = np.where(first == second, 0.0, held.shares[weighting][:end])
     parts, noise, total = np.zeros(keys.max(initial=-1) + 1), np.zeros(len(cells)), 0.0
     for cell, (start, stop) in enumerate(zip([0, *cells[:-1]], cells, strict=True)):
         some, where = np.unique(keys[start:stop], return_inverse=True)

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from mien.errors import InputError
 from mien.evaluation.study import Missed
-from mien.values import Floats, frozen_array
+from mien.values import UNIT, Floats, frozen_array
 
 Numbers = NDArray[np.int32]
-UNIT = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,8 +8,7 @@ import numpy as np
 
 from mien.evaluation.comparisons import Comparisons, Doubles, pairs_of
 from mien.evaluation.intervals import student
-from mien.evaluation.resampling import Thinned
-from mien.evaluation.samples import Numbers
+from mien.evaluation.resampling import Thinned, pair_noise, squared_parts
 from mien.evaluation.study import Weighting
 
 
@@ -54,8 +53,8 @@ def spread(
     pull = _parts(impostor, weighting)
     people = int((pull > 0).sum())
     moved = float(((each - rate * pull) ** 2).sum()) * people / max(people - 1, 1)
-    squares = _squared_parts(first[apart], second[apart], shares[apart], impostor.people)
-    noise = max(squares - rate**2 * _all_squared_parts(impostor, weighting), 0.0)
+    squares = float(pair_noise(held, weighting, np.array([passed]))[0])
+    noise = max(squares - rate**2 * squared_parts(impostor, impostor, weighting), 0.0)
     variance = max(moved - noise, noise)
     if rate <= 0 or variance <= 0:
         return Spread(rate, 0.0, 0.0)
@@ -72,19 +71,3 @@ def _parts(impostor: Comparisons, weighting: Weighting) -> Doubles:
     parts = np.bincount(impostor.first, shares, impostor.people).astype(np.float64)
     parts += np.bincount(impostor.second[apart], shares[apart], impostor.people)
     return parts
-
-
-def _all_squared_parts(impostor: Comparisons, weighting: Weighting) -> float:
-    if impostor.sizes is not None:
-        squares = impostor.sizes[weighting] ** 2
-        return pairs_of(squares) / max(pairs_of(impostor.sizes[weighting]) ** 2, 1e-300)
-    first, second, shares = impostor.first, impostor.second, impostor.shares[weighting]
-    apart = first != second
-    return _squared_parts(first[apart], second[apart], shares[apart], impostor.people)
-
-
-def _squared_parts(first: Numbers, second: Numbers, shares: Doubles, people: int) -> float:
-    """The sum over pairs of two people of their squared part in the shares."""
-    low, high = np.minimum(first, second).astype(np.int64), np.maximum(first, second)
-    _, where = np.unique(low * max(people, 1) + high, return_inverse=True)
-    return float((np.bincount(where, shares) ** 2).sum()) if len(shares) else 0.0

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
+from mien.bundle.card import Part
 
 RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 FPIRS = (1e-1, 1e-2, 1e-3)
 RANKS = (1, 5, 10)
 Weighting = Literal["person", "pair"]
-
-
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A piece of a study: frozen, its unknown fields refused by name."""
 
 
 class Figure(Part, frozen=True, kw_only=True):

@@ -75,8 +75,8 @@ def _weights(impostor: Comparisons, weighting: Weighting, above: int) -> tuple[D
     draws = Draws.of(present(impostor), DRAWS)
     shares = impostor.shares[weighting][:above]
     times = draws.times(impostor.first[:above], impostor.second[:above]).T
-    thinned = Thinned.of(impostor.best(0.0) if impostor.sizes is not None else impostor)
-    totals = drawn_totals(impostor, thinned, weighting, draws)
+    held = Thinned.of(impostor) if impostor.sizes is None else impostor
+    totals = drawn_totals(impostor, held, weighting, draws)
     return np.concatenate([[shares], times * shares]), np.concatenate([[1.0], totals])
 
 

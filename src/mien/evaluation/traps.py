@@ -15,6 +15,7 @@ import numpy as np
 
 from mien.bundle.bundle import Bundle, require_task
 from mien.bundle.card import EmbedCard, Reference
+from mien.bundle.importers.dlib import REFERENCE
 from mien.bundle.importers.onnx import ARCFACE, ARCFACE_SIDE
 from mien.errors import CardError
 from mien.evaluation.diff import tar_difference
@@ -23,8 +24,7 @@ from mien.evaluation.study import Trap, Weighting
 
 RATES_TRIED = (1e-3, 1e-2, 1e-1)
 SWAPPED = {"RGB": "BGR", "BGR": "RGB"}
-# dlib's chip of 150 with its padding of 0.25, as `face_chip_details` fits it to five points.
-DLIB, DLIB_SIDE = ((48.83, 46.98), (103.2, 46.82), (75.06, 79.49), (52.44, 107.24), (100.23, 107.0)), 150
+DLIB, DLIB_SIDE = REFERENCE.points, 150
 SAME_POINTS = 0.02  # of the crop's side: nearer than this, points are the same
 
 

@@ -110,10 +110,11 @@ def _headlines(found: Differences) -> Iterator[tuple[str, Html]]:
     for row in found.rows:
         first = row.weighting == found.rows[0].weighting
         if first and (row.name == "EER" or (row.name == "TAR" and row.fmr in HEADLINES)):
-            yield f"{_named(row)}, {WEIGHTINGS[row.weighting]}: B − A", measured(row.difference, POINTS)
+            yield f"{named(row)}, {WEIGHTINGS[row.weighting]}: B − A", measured(row.difference, POINTS)
 
 
-def _named(row: Difference) -> str:
+def named(row: Difference) -> str:
+    """A figure, and where it was measured."""
     return row.name if row.fmr is None else f"{row.name} at FMR {rate_text(row.fmr)}"
 
 
@@ -147,8 +148,8 @@ def _told(row: Difference) -> Iterator[str]:
     yield p.join(["of one person ", a, " pass with A and ", b, " with B. "])
     if _none(row.difference):
         yield p.tag("strong", "There is no difference at all.")
-    elif verdict := _verdict(row):
-        yield p.tag("strong", "B is ", "better" if verdict > 0 else "worse", " by ")
+    elif better := verdict(row):
+        yield p.tag("strong", "B is ", "better" if better > 0 else "worse", " by ")
         yield p.tag("strong", measured(unsigned(row.difference), UNSIGNED))
         yield "."
     else:
@@ -162,7 +163,7 @@ def _unused(studies: Studies) -> Iterator[str]:
         yield f" A could not use {counts[0]:,} pictures, B {counts[1]:,}: go by the generalised TAR below."
 
 
-def _verdict(row: Difference) -> int:
+def verdict(row: Difference) -> int:
     """1: B is better, −1: worse, 0: it could be chance."""
     return clear(row.difference) * (-1 if row.name in LOWER else 1)
 
@@ -188,7 +189,7 @@ def _row(row: Difference) -> list[Html]:
 
 
 def _badge(row: Difference) -> Html:
-    return p.badge("the same", "none") if _none(row.difference) else p.badge(*VERDICTS[_verdict(row)])
+    return p.badge("the same", "none") if _none(row.difference) else p.badge(*VERDICTS[verdict(row)])
 
 
 def _none(difference: Figure) -> bool:
