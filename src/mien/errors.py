@@ -9,6 +9,12 @@ MienError
 │   ├── DigestError         a file is not the one that the card names
 │   └── GraphError          the graph does not fit its card or its family
 ├── CalibrationError        no threshold stands for what was asked
+├── GalleryError            a gallery cannot do what was asked
+│   ├── StoreError          its database refuses, is damaged, full, or of a newer mien
+│   ├── KeyingError         its key is wrong or missing
+│   ├── OriginError         the vectors are of another model or aligner than the gallery's
+│   ├── EnrolmentError      a face did not pass the gate; `reasons` names why
+│   └── UnknownPersonError  nobody is called so, or has this number
 ├── DeviceError             the engine or device asked for is not on this machine
 └── MissingExtraError       an optional part of mien is not installed
 
@@ -54,6 +60,34 @@ class GraphError(BundleError):
 
 class CalibrationError(MienError):
     """No threshold stands for what was asked."""
+
+
+class GalleryError(MienError):
+    """A gallery cannot do what was asked."""
+
+
+class StoreError(GalleryError):
+    """The gallery's database refuses, is damaged, full, locked, or written by a newer mien."""
+
+
+class KeyingError(GalleryError):
+    """The gallery's key is wrong or missing."""
+
+
+class OriginError(GalleryError):
+    """The vectors were made by another model or aligner than the gallery's."""
+
+
+class EnrolmentError(GalleryError):
+    """A face did not pass the gate. `reasons` names why, each a word that the caller can allow."""
+
+    def __init__(self, message: str, reasons: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.reasons = reasons
+
+
+class UnknownPersonError(GalleryError):
+    """Nobody in the gallery is called so, or has this number."""
 
 
 class DeviceError(MienError):

@@ -1,0 +1,1 @@
+"""Who is known: people enrolled, found, grouped and forgotten."""

@@ -1,0 +1,1 @@
+"""What keeps a stolen gallery silent: keys, sealing, renewable templates, signatures, a search for remains."""
