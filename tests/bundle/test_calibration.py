@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.bundle.calibration import Calibration, Threshold, decode_calibration, encode_calibration
+from mien.bundle.calibration import (
+    Calibration,
+    Fused,
+    SearchThreshold,
+    Threshold,
+    decode_calibration,
+    encode_calibration,
+)
 from mien.errors import CalibrationError, CardError
 
 ROWS = ((1e-1, 0.20), (1e-2, 0.40), (1e-3, 0.50), (1e-4, 0.56))
@@ -153,8 +160,74 @@ def test_thresholds_that_contradict_themselves(fmr: float, low: float, similarit
         Threshold(fmr=fmr, similarity=similarity, low=low, high=high, fmr_low=fmr, fmr_high=fmr)
 
 
-def test_a_calibration_comes_back_as_it_was_written() -> None:
-    assert decode_calibration(encode_calibration(made())) == made()
+SEARCH = {"fpir": 0.1, "people": 10, "templates": 1, "similarity": 0.3, "low": 0.2, "high": 0.4, "fnir": 0.1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fpir_low": 0.2},
+        {"fpir_high": 0.05},
+        {"fpir_high": 1.1},
+        {"fpir_low": -0.1},
+        {"fpir_low": float("nan")},
+        {"people": 0},
+        {"templates": 0},
+        {"fpir": 1.0},
+        {"fnir": 1.1},
+        {"low": 0.35},
+    ],
+)
+def test_searches_that_contradict_themselves(change: dict[str, Any]) -> None:
+    assert SearchThreshold(**SEARCH, fpir_low=0.05, fpir_high=0.2).fpir == 0.1
+    with pytest.raises(ValueError, match=r"between 0 and 1|in order|at least one"):
+        SearchThreshold(**{**SEARCH, **change})
+
+
+def fused(**changes: Any) -> Fused:
+    rows = tuple(threshold(fmr, similarity + 0.05) for fmr, similarity in ROWS)
+    alone = tuple(similarity for _, similarity in ROWS)
+    return Fused(**{"templates": 2, "people": 40, "thresholds": rows, "alone": alone, **changes})
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"templates": 1}, "at least two templates"),
+        ({"people": 0}, "at least one person"),
+        ({"thresholds": (), "alone": ()}, "a threshold is wanted"),
+        ({"alone": (0.1, 0.2)}, "for each"),
+        ({"alone": (0.4, 0.3, 0.5, 0.6)}, "alone must rise"),
+        ({"alone": (0.4, 0.5, 0.6, 1.1)}, "−1 to 1"),
+        ({"alone": (0.4, 0.5, 0.6, float("nan"))}, "−1 to 1"),
+        ({"thresholds": tuple(threshold(*row) for row in ROWS[::-1])}, "fmr must fall"),
+    ],
+)
+def test_fused_tables_that_contradict_themselves(change: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        fused(**change)
+
+
+def test_fused_tables_stand_by_their_number_of_templates() -> None:
+    assert len(made(fused=(fused(), fused(templates=3))).fused) == 2
+    for wrong in ((fused(), fused()), (fused(templates=3), fused())):
+        with pytest.raises(ValueError, match="number of templates must rise"):
+            made(fused=wrong)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"fused": (fused(),), "searches": (SearchThreshold(**SEARCH, fpir_low=0.05, fpir_high=0.2),)}],
+)
+def test_a_calibration_comes_back_as_it_was_written(changes: dict[str, Any]) -> None:
+    assert decode_calibration(encode_calibration(made(**changes))) == made(**changes)
+
+
+def test_files_of_before_1_to_n_decisions_still_load() -> None:
+    written = json.loads(encode_calibration(made(searches=(SearchThreshold(**SEARCH),))))
+    del written["fused"]
+    assert written["searches"] == [SEARCH]
+    assert decode_calibration(json.dumps(written).encode()) == made(searches=(SearchThreshold(**SEARCH),))
 
 
 @pytest.mark.parametrize(

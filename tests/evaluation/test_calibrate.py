@@ -19,6 +19,7 @@ from mien.evaluation.allpairs import impostor_pairs
 from mien.evaluation.calibrate import Row, calibrate, reliability, thresholds
 from mien.evaluation.comparisons import WEIGHTINGS, Comparisons
 from mien.evaluation.curves import Curve
+from mien.evaluation.fused import against_fused
 from mien.evaluation.metrics import Trial
 from mien.evaluation.protocols.pairs import PairList
 from mien.evaluation.resampling import Thinned
@@ -279,3 +280,60 @@ def test_where_all_strangers_tie_the_threshold_is_just_above_them() -> None:
 def test_a_part_that_leaves_nobody_on_one_side_is_refused(part: float) -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
         reliability(strangers(), "person", (1e-2,), part=part)
+
+
+SEVERAL = samples_of([4] * 60 + [1] * 60, seed=4, exact=False)
+
+
+def test_what_fusing_does_is_measured_on_the_same_people_with_one_template_and_with_several() -> None:
+    trial, made = calibration_of(SEVERAL)
+    assert [(each.templates, each.people) for each in made.fused] == [(2, 60), (3, 60)]
+    for each, against in zip(made.fused, against_fused(trial.samples), strict=True):
+        rows = thresholds(against.fused, "person", [row.fmr for row in each.thresholds])
+        assert [row.fmr for row in each.thresholds] == [1e-1, 1e-2, 1e-3]  # 60 people's 5,370 pairs show 1e-3
+        assert {row.kind for row in each.thresholds} == {"measured"}
+        alone = Curve.of(against.alone, "person")
+        for row, level, exact in zip(each.thresholds, each.alone, rows, strict=True):
+            assert 0 <= row.similarity - exact.similarity < 1e-6
+            assert level == pytest.approx(alone.threshold(row.fmr), abs=1e-6)
+            assert row.fmr_low < row.fmr < row.fmr_high
+
+
+def test_strangers_reach_people_of_several_templates_more_easily() -> None:
+    """A mean has less noise, and is longer along what all people have in common: in this world, nothing."""
+    common = np.concatenate([np.ones((len(SEVERAL), 1)), SEVERAL.vectors], axis=1) / np.sqrt(2)
+    made = calibration_of(replace(SEVERAL, vectors=common))[1]
+    gains = [each.thresholds[1].similarity - each.alone[1] for each in made.fused]
+    assert 0 < gains[0] < gains[1]
+
+
+def test_searches_are_of_one_template_up_to_everybody_and_of_several_up_to_half() -> None:
+    made = calibration_of(SEVERAL)[1]
+    assert [(row.people, row.templates, row.fpir) for row in made.searches] == [
+        (10, 1, 0.1),
+        (30, 1, 0.1),
+        (100, 1, 0.1),
+        (119, 1, 0.1),
+        (10, 3, 0.1),
+        (30, 3, 0.1),
+        (60, 3, 0.1),
+    ]
+    assert all(row.fpir_low is not None for row in made.searches if row.templates == 1)
+
+
+def test_of_a_list_of_pairs_all_pairs_of_its_pictures_are_searched() -> None:
+    """Its own pairs are a few chosen ones, and say nothing of searches."""
+    trial = all_pairs(SEVERAL, draws=10)
+    few = np.arange(len(trial.impostor)) % 3 == 0
+    c = trial.impostor
+    part = comparisons_of(c.scores[few], c.first[few], c.second[few], c.people)
+    assert calibrating.searches(replace(trial, impostor=part)) == calibrating.searches(trial)
+
+
+def test_where_nobody_is_named_nothing_is_searched_or_fused() -> None:
+    samples = samples_of([2] * 400, exact=False, known=False)
+    numbers = np.arange(800, dtype=np.int32)
+    same = numbers % 2 == 0
+    pairs = PairList(samples.names, None, numbers, np.roll(numbers, 1), same, np.zeros(800, np.int32))
+    made = calibrate(listed_pairs(samples, pairs), BUNDLE, ALIGNER, "pairs", "person")
+    assert (made.searches, made.fused) == ((), ())

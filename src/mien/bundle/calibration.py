@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -43,11 +44,13 @@ class Threshold(Part, frozen=True, kw_only=True):
             raise ValueError("similarity and its interval must be in order within -1..1")
 
 
-class SearchThreshold(Part, frozen=True, kw_only=True):
+class SearchThreshold(Part, frozen=True, kw_only=True, omit_defaults=True):
     """1:N: the score that a stranger's best match reaches at a rate of `fpir`, with its 95 % interval.
 
     people: how many the gallery held. templates: how many of each person, fused by `mien.fusion`; persons
-    with fewer pictures had fewer. fnir: known people not found at that threshold.
+    with fewer pictures had fewer. fnir: known people not found at that threshold. fpir_low, fpir_high: the
+    95 % prediction interval of the rate that this similarity will show in one gallery of so many other people
+    of the same kind, to strangers without end; None where no one worked it out.
     """
 
     fpir: float
@@ -57,15 +60,45 @@ class SearchThreshold(Part, frozen=True, kw_only=True):
     low: float
     high: float
     fnir: float
+    fpir_low: float | None = None
+    fpir_high: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse rates outside 0..1, empty galleries and an interval that leaves its value out."""
         if not (0 < self.fpir < 1 and 0 <= self.fnir <= 1):
             raise ValueError("fpir and fnir are rates between 0 and 1")
+        low, high = (self.fpir if end is None else end for end in (self.fpir_low, self.fpir_high))
+        if not 0 <= low <= self.fpir <= high <= 1:
+            raise ValueError("fpir and its prediction interval must be in order within 0..1")
         if min(self.people, self.templates) < 1:
             raise ValueError("a gallery holds at least one person with one template")
         if not -1 <= self.low <= self.similarity <= self.high <= 1:
             raise ValueError("similarity and its interval must be in order within -1..1")
+
+
+class Fused(Part, frozen=True, kw_only=True):
+    """What strangers reach against people of exactly `templates` templates, fused by `mien.fusion`.
+
+    people: how many such people there were. thresholds: as in `Calibration`. alone: what strangers reach at
+    the same rates against the same people with one template each: the difference is what fusing does.
+    """
+
+    templates: int
+    people: int
+    thresholds: tuple[Threshold, ...]
+    alone: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse one template, which is not fused, and tables out of order."""
+        if self.templates < 2 or self.people < 1:
+            raise ValueError("fused: at least two templates of at least one person are wanted")
+        if not self.thresholds or len(self.alone) != len(self.thresholds):
+            raise ValueError("fused: a threshold is wanted, and for each what one template reaches alone")
+        if not all(-1 <= level <= 1 for level in self.alone):
+            raise ValueError("fused: similarities are −1 to 1")
+        _require_order(self.thresholds)
+        if any(above > below for above, below in pairwise(self.alone)):
+            raise ValueError("fused: what one template reaches alone must rise, too")
 
 
 class Calibration(Part, frozen=True, kw_only=True):
@@ -73,7 +106,8 @@ class Calibration(Part, frozen=True, kw_only=True):
 
     thresholds: from the largest FMR to the smallest, similarity rising. tar: 1 − FNMR on the genuine
     pairs at each of them. weighting: what the rates average over ("person" or "pair"). searches: measured
-    thresholds of 1:N, by FPIR, size of the gallery and templates a person.
+    thresholds of 1:N, by FPIR, size of the gallery and templates a person. fused: what fusing several templates
+    of a person does to strangers' scores, by their number, rising.
     """
 
     bundle: str
@@ -88,6 +122,7 @@ class Calibration(Part, frozen=True, kw_only=True):
     method: str
     weighting: Literal["person", "pair"] = "person"
     searches: tuple[SearchThreshold, ...] = ()
+    fused: tuple[Fused, ...] = ()
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -100,9 +135,9 @@ class Calibration(Part, frozen=True, kw_only=True):
             raise ValueError("at least two thresholds are wanted, and a TAR for each")
         if not all(0 <= rate <= 1 for rate in self.tar):
             raise ValueError("tar: rates are 0 to 1")
-        for above, below in zip(self.thresholds, self.thresholds[1:], strict=False):
-            if not (above.fmr > below.fmr and above.similarity <= below.similarity):
-                raise ValueError("thresholds: fmr must fall and similarity rise")
+        _require_order(self.thresholds)
+        if any(fewer.templates >= more.templates for fewer, more in pairwise(self.fused)):
+            raise ValueError("fused: the number of templates must rise")
         smallest = min((t.fmr for t in self.thresholds if t.kind == "measured"), default=1.0)
         if smallest * self.impostor_pairs < 3:  # rule of three (ISO/IEC 19795-1)
             raise ValueError(f"{self.impostor_pairs} impostor pairs cannot support a measured FMR {smallest:g}")
@@ -152,6 +187,12 @@ class Calibration(Part, frozen=True, kw_only=True):
             return "same"
         review = min(fmr * REVIEW_FACTOR, self.thresholds[0].fmr)
         return "review" if similarity >= self.threshold(review) else "different"
+
+
+def _require_order(thresholds: tuple[Threshold, ...]) -> None:
+    for above, below in pairwise(thresholds):
+        if not (above.fmr > below.fmr and above.similarity <= below.similarity):
+            raise ValueError("thresholds: fmr must fall and similarity rise")
 
 
 def decode_calibration(text: bytes, where: str = "calibration") -> Calibration:

@@ -11,23 +11,23 @@ from typing import Literal
 
 import numpy as np
 
-from mien.bundle.calibration import Calibration, SearchThreshold, Threshold
+from mien.bundle.calibration import Calibration, Fused, SearchThreshold, Threshold
 from mien.errors import CalibrationError, InputError
+from mien.evaluation.allpairs import impostor_pairs
 from mien.evaluation.comparisons import Comparisons, Mask, present
 from mien.evaluation.curves import Curve
+from mien.evaluation.everyone import DIGITS, SIZES, SPLITS, alone_searches, rounded_up, stated
+from mien.evaluation.fused import Against, against_fused
 from mien.evaluation.identification import open_set
 from mien.evaluation.metrics import Trial, refusal, trials, unsupported
 from mien.evaluation.resampling import Thinned
 from mien.evaluation.samples import Samples
 from mien.evaluation.spread import Spread, spread
-from mien.evaluation.study import RATES, Figure, Identification, Reliability, Weighting
+from mien.evaluation.study import RATES, Figure, Reliability, Weighting
 from mien.evaluation.tail import DECADES, Tail
 
 AVERAGES = {"person": "averaged per pair of people", "pair": "over all pairs of pictures"}
-DIGITS = 6
-SIZES = (10, 30, 100, 300, 1_000, 3_000, 10_000)  # of galleries whose searches are calibrated
-TEMPLATES = (1, 3)  # of a person in them: one, and several, which are fused
-SPLITS = 10
+TEMPLATES = 3  # of a person in galleries that are searched, beside those of one
 VAGUE = 3.5  # relative error from which a fitted rate says nothing: a factor of 1,000 either way
 WIDEST = 3.0  # comparisons held for splits reach this many times the largest rate that is looked at
 
@@ -113,40 +113,53 @@ def calibrate(
         date=datetime.date.today().isoformat(),
         method=_method(rows, weighting),
         weighting=weighting,
-        searches=tuple(searches(trial.samples)) if trial.samples.known else (),
+        searches=tuple(searches(trial)) if trial.samples.known else (),
+        fused=tuple(fused(trial.samples, weighting)) if trial.samples.known else (),
     )
 
 
-def searches(samples: Samples) -> list[SearchThreshold]:
+def fused(samples: Samples, weighting: Weighting) -> list[Fused]:
+    """What fusing does to strangers' scores, by how many templates of a person are fused."""
+    found = (_fused(each, weighting) for each in against_fused(samples))
+    return [each for each in found if each is not None]
+
+
+def _fused(against: Against, weighting: Weighting) -> Fused | None:
+    """The rates that the comparisons support, and what the same people's single templates reach there."""
+    worth = trials(against.fused, weighting)
+    measured = [rate for rate in RATES if not refusal(rate, worth)]
+    rows = _rising(thresholds(against.fused, weighting, measured))
+    alone = Curve.of(against.alone, weighting)
+    levels = [(row, level) for row in rows if (level := alone.threshold(row.fmr)) is not None]
+    if not levels:
+        return None
+    return Fused(
+        templates=against.templates,
+        people=against.people,
+        thresholds=tuple(_threshold(row) for row, _ in levels),
+        alone=tuple(rounded_up(level) for _, level in levels),
+    )
+
+
+def searches(trial: Trial) -> list[SearchThreshold]:
     """1:N thresholds for galleries of several sizes, with one template a person and with several."""
+    every = trial if trial.impostor.sizes is not None else None
+    impostor = every.impostor if every else impostor_pairs(trial.samples)
+    alone = alone_searches(trial.samples, impostor, every.thinned if every else None)
+    return alone + fused_searches(trial.samples)
+
+
+def fused_searches(samples: Samples) -> list[SearchThreshold]:
+    """Half of the people enrolled with up to TEMPLATES pictures, or fewer people, and the rest searched for."""
     people = len(np.unique(samples.subjects)) // 2
     sizes = [size for size in SIZES if size < people] + [people]
-    tried = [(size, templates) for templates in TEMPLATES for size in sizes]
-    found = (
-        (templates, open_set(samples, templates=templates, gallery=size, splits=SPLITS))
-        for size, templates in tried
-    )
-    return [row for templates, each in found for row in _search_rows(each, templates)]
-
-
-def _search_rows(found: Identification, templates: int) -> list[SearchThreshold]:
+    found = (open_set(samples, templates=TEMPLATES, gallery=size, splits=SPLITS) for size in sizes)
     return [
-        SearchThreshold(
-            fpir=fpir,
-            people=found.gallery,
-            templates=templates,
-            similarity=(level := min(math.ceil(threshold.value * 10**DIGITS) / 10**DIGITS, 1.0)),
-            low=max(min(round(_stated(threshold.low, -1.0), DIGITS), level), -1.0),
-            high=min(max(round(_stated(threshold.high, 1.0), DIGITS), level), 1.0),
-            fnir=round(fnir.value, DIGITS),
-        )
-        for fpir, threshold, fnir in found.fnirs
+        stated(fpir, each.gallery, TEMPLATES, (threshold.value, threshold.low, threshold.high), fnir.value)
+        for each in found
+        for fpir, threshold, fnir in each.fnirs
         if threshold.value is not None and fnir.value is not None
     ]
-
-
-def _stated(value: float | None, otherwise: float) -> float:
-    return otherwise if value is None else value
 
 
 def _rising(rows: list[Row]) -> list[Row]:
@@ -156,8 +169,7 @@ def _rising(rows: list[Row]) -> list[Row]:
 
 
 def _threshold(row: Row) -> Threshold:
-    # Rounded up: a lower threshold would let more strangers pass than it says.
-    similarity = min(math.ceil(row.similarity * 10**DIGITS) / 10**DIGITS, 1.0)
+    similarity = rounded_up(row.similarity)
     low, high = row.spread.interval(others=1.0)
     return Threshold(
         fmr=row.fmr,
