@@ -64,7 +64,11 @@ def mean_vectors(templates: Floats, starts: Starts) -> Floats:
 
     Templates that cancel out leave zeros, which are similar to nothing.
     """
-    sums = np.add.reduceat(templates, starts, axis=0) if len(starts) else templates[:0]
+    counts = np.diff(starts, append=len(templates))
+    sums = np.empty((len(starts), templates.shape[1]), templates.dtype)
+    for count in np.unique(counts):  # people with as many templates together: `reduceat` takes ten times as long
+        which = np.flatnonzero(counts == count)
+        sums[which] = templates[starts[which, None] + np.arange(count)].sum(axis=1)
     means: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), TINY)
     return means
 
