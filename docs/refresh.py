@@ -15,6 +15,11 @@ from mien.cli import build_app
 PAGE = Path(__file__).with_name("cli.md")
 VERBS = (
     *("demo", "detect", "embed", "compare"),
+    *("enroll", "identify", "forget", "cluster"),
+    *(f"people {verb}" for verb in ("list", "show", "rename", "merge", "split", "mark", "export")),
+    *("review list", "review confirm", "review reject"),
+    *(f"gallery {verb}" for verb in ("create", "info", "audit", "purge", "rotate", "renew", "migrate")),
+    *("gallery backup", "gallery restore", "gallery receipt"),
     *("evaluate pairs", "evaluate bin", "evaluate folder", "evaluate ijb", "evaluate diff", "calibrate"),
     *("models list", "models show", "models verify", "models import"),
 )

@@ -33,6 +33,35 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ["MIEN_CACHE"] = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Galleries' signing keys of the tests go away with them; no key of the user's is looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIEN_KEYS", str(tmp_path_factory.mktemp("keys")))
+        for name in ("MIEN_GALLERY", "MIEN_GALLERY_KEY", "MIEN_GALLERY_KEY_FILE"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL server, which carries pgvector."""
+    from databases import postgres_server
+
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The place of an empty gallery, once in a SQLite file and once in PostgreSQL."""
+    if request.param == "sqlite":
+        return str(tmp_path / "people.db")
+    from databases import new_database
+
+    return new_database(request.getfixturevalue("postgres"))
+
+
 @pytest.fixture(scope="session")
 def portrait() -> Pixels:
     """The public-domain portrait that scikit-image carries: one face, (512,512,3) uint8 RGB."""

@@ -46,6 +46,14 @@ def test_find_someone(pictures: Path) -> None:
     assert best[0].endswith("dark.png")
 
 
+def test_who_is_it(portrait: Pixels, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "people" / "Ann").mkdir(parents=True)
+    save(tmp_path / "people" / "Ann" / "1.png", portrait)
+    said = run("who_is_it.py", tmp_path / "people", pictures, tmp_path / "people.db").splitlines()
+    assert {"ann.png: known Ann", "dark.png: known Ann"} < set(said)
+    assert said[-1] == "Ann done"
+
+
 def test_own_bundle(pictures: Path, tmp_path: Path) -> None:
     _, files = embed_card(size=(112, 112))
     (tmp_path / "made.onnx").write_bytes(next(iter(files.values())))

@@ -43,7 +43,7 @@ def test_the_commands_and_their_options_exist(name: str) -> None:
     commands = [words for line in text.splitlines() for words in mien_commands(line)]
     assert len(commands) >= 6
     for words in commands:
-        verb = words[:2] if words[0] in ("models", "evaluate") else words[:1]
+        verb = words[:2] if words[0] in ("models", "evaluate", "people", "gallery", "review") else words[:1]
         shown = CliRunner().invoke(build_app(), [*verb, "--help"])
         assert shown.exit_code == 0, words
         for option in (word for word in words if word.startswith("--")):

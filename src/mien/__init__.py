@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from mien.bundle.calibration import Calibration
     from mien.bundle.runtime import Runtime
     from mien.errors import MienError
+    from mien.gallery.answers import Consent, Match
+    from mien.gallery.gallery import Gallery
     from mien.recognition.recognizer import Recognizer
     from mien.values import Comparison, Crops, Embeddings, Faces, Failure, Quality, Reading
     from mien.vectors import VectorFile
@@ -18,10 +20,13 @@ __all__ = [
     "Bundle",
     "Calibration",
     "Comparison",
+    "Consent",
     "Crops",
     "Embeddings",
     "Faces",
     "Failure",
+    "Gallery",
+    "Match",
     "MienError",
     "Quality",
     "Reading",
@@ -34,10 +39,13 @@ _HOMES = {
     "Bundle": "mien.bundle.bundle",
     "Calibration": "mien.bundle.calibration",
     "Comparison": "mien.values",
+    "Consent": "mien.gallery.answers",
     "Crops": "mien.values",
     "Embeddings": "mien.values",
     "Faces": "mien.values",
     "Failure": "mien.values",
+    "Gallery": "mien.gallery.gallery",
+    "Match": "mien.gallery.answers",
     "MienError": "mien.errors",
     "Quality": "mien.values",
     "Reading": "mien.values",

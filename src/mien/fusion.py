@@ -66,7 +66,8 @@ def mean_vectors(templates: Floats, starts: Starts) -> Floats:
     """
     counts = np.diff(starts, append=len(templates))
     sums = np.empty((len(starts), templates.shape[1]), templates.dtype)
-    for count in np.unique(counts):  # people with as many templates together: `reduceat` takes ten times as long
+    # People with as many templates together: `reduceat` takes ten times as long.
+    for count in np.unique(counts):
         which = np.flatnonzero(counts == count)
         sums[which] = templates[starts[which, None] + np.arange(count)].sum(axis=1)
     means: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), TINY)

@@ -91,7 +91,7 @@ def test_a_picture_that_cannot_be_drawn_on_stops_no_other(
             raise ImageError(f"{source}: there is no such file")
         return load(source)
 
-    monkeypatch.setattr("mien.cli.recognition.load", gone)
+    monkeypatch.setattr("mien.cli.annotated.load", gone)
     result = run("detect", folder / "ann.jpg", folder / "ann-soft.jpg", "--annotate", tmp_path / "out")
     assert result.exit_code == 2
     assert result.stderr == f"mien: {folder / 'ann.jpg'}: there is no such file\n"

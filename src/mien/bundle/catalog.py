@@ -19,6 +19,7 @@ import msgspec
 import platformdirs
 
 from mien.bundle.bundle import Bundle
+from mien.bundle.calibration import Calibration
 from mien.bundle.card import AnyCard, Part, decode_card
 from mien.bundle.golden import verify
 from mien.bundle.importers import dlib, mtcnn
@@ -71,6 +72,12 @@ def find_bundle(name: str | os.PathLike[str] | Bundle) -> Bundle:
             f"{os.fspath(name)!r} is no folder and no known bundle; known: {', '.join(entries())}"
         )
     return Bundle.open(name)
+
+
+def find_calibration(bundle: str, aligner: str) -> Calibration | None:
+    """The calibration of a known bundle with this digest over this aligner; None where none was made."""
+    known = (_described(name) for name in entries())
+    return next((each.calibration(aligner) for each in known if each.digest == bundle), None)
 
 
 def describe_bundle(name: str | os.PathLike[str]) -> Bundle:

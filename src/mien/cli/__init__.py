@@ -8,14 +8,24 @@ from typing import Any
 
 import typer
 
-from mien.cli import demo, evaluation, models, recognition
+from mien.cli import (
+    cluster,
+    demo,
+    enrolment,
+    evaluation,
+    gallery,
+    gallery_upkeep,
+    models,
+    people,
+    recognition,
+)
 from mien.cli.output import BAD_INPUT, INTERRUPTED, complain
 from mien.errors import MienError
 
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # its base, which typer does not name
 HELP = """Face recognition you own from end to end: detect, align, embed, compare.
 
-Exit codes: 0 yes (same, all found), 1 no (different, a picture without a face), 3 review, 2 bad input."""
+Exit codes: 0 yes (same, all found, all known), 1 no (different, unknown, no face), 3 review, 2 bad input."""
 
 
 def build_app() -> typer.Typer:
@@ -23,7 +33,8 @@ def build_app() -> typer.Typer:
     app = typer.Typer(
         help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, name="mien"
     )
-    for wing in (demo, recognition, evaluation, models):
+    shown = (demo, recognition, enrolment, gallery, people, gallery_upkeep, cluster, evaluation, models)
+    for wing in shown:
         wing.register(app)
     return app
 

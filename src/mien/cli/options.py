@@ -9,9 +9,12 @@ import typer
 
 from mien.bundle.bundle import Bundle
 from mien.bundle.card import Reference
-from mien.bundle.runtime import MAX_THREADS
+from mien.bundle.catalog import find_bundle
+from mien.bundle.importers.onnx import ARCFACE, ARCFACE_SIDE
+from mien.bundle.runtime import MAX_THREADS, Runtime
 from mien.errors import InputError
 from mien.recognition.recognizer import Recognizer
+from mien.recognition.recrop import CropReader
 
 BundleOption = Annotated[str, typer.Option("--bundle", help="Embedder: catalogue name or folder.")]
 DetectorOption = Annotated[str, typer.Option("--detector", help="Detector: catalogue name or folder.")]
@@ -42,6 +45,16 @@ def points(option: str, text: str) -> Reference:
     except ValueError as error:
         wanted = "five points are wanted, x,y x,y x,y x,y x,y"
         raise InputError(f"{option} {text!r}: {wanted} ({error})") from error
+
+
+def reader(
+    bundle: str, detector: str, device: str, threads: int | None, *, crops: bool
+) -> Recognizer | CropReader:
+    """What reads pictures, or, where they are aligned crops (ArcFace's points, 112×112), those."""
+    if not crops:
+        return recognizer(bundle, detector, device, threads)
+    runtime = Runtime(device=device) if threads is None else Runtime(device=device, threads=threads)
+    return CropReader(find_bundle(bundle), Reference(points=ARCFACE), (ARCFACE_SIDE, ARCFACE_SIDE), runtime)
 
 
 def recognizer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,9 +10,10 @@ import typer
 from mien.bundle.calibration import DEFAULT_FMR, Calibration
 from mien.bundle.catalog import describe_bundle
 from mien.cli import options as o
+from mien.cli.annotated import make_folder, write_annotated
 from mien.cli.output import BAD_INPUT, NO, REVIEW, YES, complain, print_json, print_table, require_place
-from mien.errors import FaceCountError, InputError, MienError
-from mien.images import find_pictures, load, save
+from mien.errors import FaceCountError
+from mien.images import find_pictures
 from mien.progress import progress
 from mien.values import Comparison, Crops, Failure, Reading, rate_text
 from mien.vectors import VectorFile
@@ -51,7 +51,7 @@ def detect(
     """
     files = find_pictures(pictures)
     if annotate:
-        _make_folder(annotate, pictures)
+        make_folder(annotate, pictures)
     # Of the embedder only the card is wanted, which says how faces are cut out; it need not be installed.
     recognizer = o.recognizer(describe_bundle(bundle), detector, device, threads, any_rotation)
     found = progress(recognizer.find_many(files), len(files), "detecting")
@@ -65,7 +65,8 @@ def detect(
         else:
             complain(str(each.error))
         if annotate and isinstance(each, Crops):
-            codes.add(_annotated_code(each, annotate))
+            captions = [f"{score:.2f}" for score in each.faces.scores]
+            codes.add(write_annotated(each, captions, annotate))
     if not json:
         print_table(("picture", "face", "box", "score", "quality", "reasons"), lines)
     raise typer.Exit(BAD_INPUT if BAD_INPUT in codes else max(codes, default=YES))
@@ -176,37 +177,6 @@ def _face_lines(found: Crops) -> list[tuple[str, ...]]:
         )
         for i in range(len(found))
     ]
-
-
-def _make_folder(folder: Path, inputs: list[Path]) -> None:
-    """Make the folder to draw into; InputError where that fails, or where the next run would read from it."""
-    try:
-        for each in inputs:
-            if each.is_dir() and folder.resolve().is_relative_to(each.resolve()):
-                raise InputError(f"{folder}: lies in {each}, which is read; name a folder outside it")
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made a folder ({error.strerror})") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder}: cannot be written to; name another folder")
-
-
-def _annotated_code(found: Crops, folder: Path) -> int:
-    try:
-        _write_annotated(found, folder)
-    except MienError as error:
-        complain(str(error))
-        return BAD_INPUT
-    return YES
-
-
-def _write_annotated(found: Crops, folder: Path) -> None:
-    from mien.draw import annotate
-
-    captions = [f"{score:.2f}" for score in found.faces.scores]
-    # The digest's start keeps pictures of one name from two folders apart.
-    name = f"{Path(found.source).stem}-{found.sha256[:6]}.jpg"
-    save(folder / name, annotate(load(found.source).pixels, found.faces, captions))
 
 
 def _chosen(

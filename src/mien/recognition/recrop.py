@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 
 from mien.bundle.bundle import Bundle, require_task
+from mien.bundle.calibration import Calibration
 from mien.bundle.card import EmbedCard, Reference, digest_of
 from mien.bundle.runtime import Runtime
 from mien.errors import CardError, ImageError, InputError, MienError
@@ -47,6 +48,7 @@ class CropReader:
                 f"{card.name} looks at more of a face than crops of {size[1]}×{size[0]} show: "
                 f"{self.outside:.0%} would be black, {MOST_OUTSIDE:.0%} at most is taken; use whole pictures"
             )
+        self.calibration: Calibration | None = bundle.calibration(self.aligner.digest)
         self._embed = Embedder(bundle, runtime)
 
     def read_many(self, sources: Iterable[Source]) -> Iterator[Reading | Failure]:

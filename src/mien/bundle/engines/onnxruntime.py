@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from mien.bundle.runtime import Runtime
 from mien.errors import DeviceError, GraphError
@@ -23,18 +26,7 @@ class OnnxRuntime:
     """One graph in one inference session, on exactly the provider that was asked for."""
 
     def __init__(self, graph: bytes, runtime: Runtime) -> None:
-        provider, options = _provider(runtime.device)
-        try:
-            # Else it prints what failed, on standard output, and tries again on the CPU.
-            self._session = ort.InferenceSession(
-                graph, _session_options(runtime), providers=[(provider, options)], enable_fallback=0
-            )
-        except Exception as error:  # ONNX Runtime raises a dozen kinds of its own, with no common root
-            raise GraphError(f"ONNX Runtime refuses this graph: {_first_line(error)}") from error
-        # A provider that fails to start is dropped with a warning only: asking is the one way to know.
-        if provider not in self._session.get_providers():
-            raise DeviceError(f"device {runtime.device!r} did not start; its drivers may be missing")
-        self._session.disable_fallback()
+        self._session = _session(graph, runtime)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)":
             raise GraphError(f"one float input is wanted, the graph takes {[(i.name, i.type) for i in inputs]}")
@@ -53,9 +45,45 @@ class OnnxRuntime:
         return outputs
 
 
+class OnnxProduct:
+    """A graph of one matrix product: several inputs of any type, one output."""
+
+    def __init__(self, graph: bytes, runtime: Runtime) -> None:
+        self._session = _session(graph, runtime)
+
+    def __call__(self, **inputs: NDArray[Any]) -> Floats:
+        """The product. GraphError where an input does not fit."""
+        try:
+            output: Floats = self._session.run(None, inputs)[0]
+        except Exception as error:  # a dozen kinds, with no common root
+            raise GraphError(f"the matrix product failed: {_first_line(error)}") from error
+        return output
+
+
 def open_engine(graph: bytes, runtime: Runtime) -> OnnxRuntime:
     """The graph in an inference session, set up as `runtime` says."""
     return OnnxRuntime(graph, runtime)
+
+
+def open_product(graph: bytes, runtime: Runtime) -> OnnxProduct:
+    """The product in an inference session, set up as `runtime` says."""
+    return OnnxProduct(graph, runtime)
+
+
+def _session(graph: bytes, runtime: Runtime) -> ort.InferenceSession:
+    provider, options = _provider(runtime.device)
+    try:
+        # Else it prints what failed, on standard output, and tries again on the CPU.
+        session = ort.InferenceSession(
+            graph, _session_options(runtime), providers=[(provider, options)], enable_fallback=0
+        )
+    except Exception as error:  # ONNX Runtime raises a dozen kinds of its own, with no common root
+        raise GraphError(f"ONNX Runtime refuses this graph: {_first_line(error)}") from error
+    # A provider that fails to start is dropped with a warning only: asking is the one way to know.
+    if provider not in session.get_providers():
+        raise DeviceError(f"device {runtime.device!r} did not start; its drivers may be missing")
+    session.disable_fallback()
+    return session
 
 
 def _provider(device: str) -> tuple[str, dict[str, str]]:

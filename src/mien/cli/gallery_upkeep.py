@@ -1,0 +1,297 @@
+"""The verbs of a gallery's upkeep: mien gallery create, info, audit, purge, rotate, renew, migrate, …"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from mien.cli import options as o
+from mien.cli.gallery_options import DEFAULT_GALLERY, GalleryOption, asked_passphrase, opened
+from mien.cli.gallery_receipts import read_receipts, tell_receipts
+from mien.cli.output import NO, YES, complain, print_json, print_table
+from mien.errors import InputError
+from mien.gallery.backup import forgotten_since, restore
+from mien.gallery.cutout import Cutout
+from mien.gallery.protection.keys import MainKey, new_key_file
+from mien.gallery.protection.signing import check_document
+from mien.gallery.vault import Origin
+from mien.progress import progress
+from mien.recognition.recognizer import Recognizer
+from mien.values import Embeddings, Faces
+
+Backup = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--key-file", help="A new file for the key, 0600; then name it in $MIEN_GALLERY_KEY_FILE."),
+]
+Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for a passphrase to make the key from.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this wing's verbs."""
+    gallery = typer.Typer(help="A gallery's upkeep: protection, log, retention, backup.", no_args_is_help=True)
+    verbs = (create, info, audit, purge, rotate, renew, migrate, backup, restore_, receipt)
+    for verb in verbs:
+        gallery.command(name=verb.__name__.rstrip("_"))(verb)
+    app.add_typer(gallery, name="gallery")
+
+
+def create(
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Vectors, names and crops encrypted (AES-256-GCM).")
+    ] = False,
+    renewable: Annotated[
+        bool,
+        typer.Option(
+            "--renewable", help="Vectors turned by a secret: a stolen table matches nothing elsewhere."
+        ),
+    ] = False,
+    key_file: KeyFile = None,
+    passphrase: Passphrase = False,
+    gallery: GalleryOption = DEFAULT_GALLERY,
+    json: o.JsonOption = False,
+) -> None:
+    """Make a gallery, protected as you say. `enroll` makes an unprotected one by itself.
+
+    Example: mien gallery create --encrypt --renewable --key-file people.key
+
+    The key stands in $MIEN_GALLERY_KEY (base64 of 32 bytes), in the file that $MIEN_GALLERY_KEY_FILE names,
+    or is made from a passphrase. It is nowhere in the database: without it nobody can read the gallery, you
+    included.
+    """
+    key = _new_key(key_file, passphrase) if encrypt or renewable else None
+    if renewable and not encrypt:
+        complain(
+            "renewable templates alone hide little: whole tables can be told by their shape; add --encrypt"
+        )
+    with opened(gallery, create=True, key=key, encrypt=encrypt, renewable=renewable, fresh=True) as held:
+        _tell_info(held.info(), json)
+
+
+def info(gallery: GalleryOption = DEFAULT_GALLERY, json: o.JsonOption = False) -> None:
+    """What the gallery is: its model, its protection, how much it holds.
+
+    Example: mien gallery info
+    """
+    with opened(gallery) as held:
+        _tell_info(held.info(), json)
+
+
+def audit(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Prove that no row was changed, removed or moved.")
+    ] = False,
+    most: Annotated[int, typer.Option("--last", min=1, help="So many rows, newest first.")] = 50,
+    gallery: GalleryOption = DEFAULT_GALLERY,
+    json: o.JsonOption = False,
+) -> None:
+    """Who did what, when, with how many results.
+
+    Example: mien gallery audit --verify
+
+    Exit code 1: the log was tampered with. Keep the printed state somewhere else: a log that was put back to
+    an older one whole shows only beside it.
+    """
+    with opened(gallery) as held:
+        if verify:
+            raise typer.Exit(_verified(held.check_log(), held.log_state(), json))
+        rows = held.log(most)
+    if json:
+        for row in rows:
+            print_json(row)
+        return
+    lines = [
+        (r["at"][:19], r["actor"], r["action"], ", ".join(r["people"][:5]), str(r["results"])) for r in rows
+    ]
+    print_table(("at (UTC)", "who", "what", "people", "results"), lines)
+
+
+def _verified(wrong: Sequence[str], state: dict[str, Any], json: bool) -> int:
+    if json:
+        print_json({"whole": not wrong, "problems": wrong, **state})
+    else:
+        for problem in wrong:
+            complain(problem)
+        words = "the log is whole" if not wrong else f"the log was tampered with in {len(wrong)} places"
+        print(f"{words}: {state['rows']} rows in {state['chains']} chains, state {state['state']}")
+    return NO if wrong else YES
+
+
+def purge(
+    receipt: Annotated[
+        Path | None, typer.Option(help="File to write the signed receipts into, as JSON.")
+    ] = None,
+    gallery: GalleryOption = DEFAULT_GALLERY,
+    json: o.JsonOption = False,
+) -> None:
+    """Forget everybody whose last day has passed, and complete erasures that wait.
+
+    Example: mien gallery purge --receipt purged.json
+    """
+    with opened(gallery) as held:
+        receipts = held.purge()
+    tell_receipts(receipts, receipt, json)
+
+
+def rotate(
+    key_file: KeyFile = None,
+    passphrase: Passphrase = False,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Another main key too: --key-file or --passphrase.")
+    ] = False,
+    gallery: GalleryOption = DEFAULT_GALLERY,
+) -> None:
+    """Seal everything with a new key; interrupted, it is gone on with. An open gallery is encrypted by it.
+
+    Example: mien gallery rotate --new-key --key-file people-2027.key
+    """
+    new = _new_key(key_file, passphrase) if new_key or key_file or passphrase else None
+    with opened(gallery) as held:
+        rows = held.rows()
+        done = sum(progress(held.rotate(new), max(rows // 500, 1), "sealing"))
+    print(f"{done} rows sealed with a new key; the old one is destroyed")
+
+
+def renew(
+    key_file: KeyFile = None, passphrase: Passphrase = False, gallery: GalleryOption = DEFAULT_GALLERY
+) -> None:
+    """Issue new templates, without photographs: the old ones match nothing any more.
+
+    Example: mien gallery renew
+    """
+    with opened(gallery) as held:
+        held.key_for_later(_new_key(key_file, passphrase) if key_file or passphrase else None)
+        count = held.renew()
+    print(f"{count} vectors renewed")
+
+
+def migrate(
+    to: Annotated[
+        str, typer.Option("--to", metavar="BUNDLE", help="The other embedder: catalogue name or folder.")
+    ],
+    detector: o.DetectorOption = o.DEFAULT_DETECTOR,
+    device: o.DeviceOption = "cpu",
+    threads: o.ThreadsOption = None,
+    gallery: GalleryOption = DEFAULT_GALLERY,
+    json: o.JsonOption = False,
+) -> None:
+    """Move to another model by the crops that were kept; names, ids and marks stay.
+
+    Example: mien gallery migrate --to models/mobilefacenet
+
+    Exit code 1: some people had no crop and must be enrolled again; they are named.
+    """
+    recognizer = o.recognizer(to, detector, device, threads)
+    origin = Origin(recognizer.bundle.digest, recognizer.aligner.digest, recognizer.dimension)
+    with opened(gallery, calibration=recognizer.calibration) as held:
+        moved = held.migrate(lambda cutouts: _embedded(recognizer, cutouts), origin)
+    if json:
+        behind = [person.id for person in moved.left_behind]
+        print_json({"templates": moved.templates, "marks": moved.marks, "left_behind": behind})
+    else:
+        print(f"{moved.templates} templates and {moved.marks} marks made anew")
+        for person in moved.left_behind:
+            complain(f"{person.name} ({person.id}): no crop was kept; enrol again")
+    raise typer.Exit(NO if moved.left_behind else YES)
+
+
+def _embedded(recognizer: Recognizer, cutouts: Sequence[Cutout]) -> Embeddings:
+    """The vectors of kept faces, whose landmarks are known."""
+    crops = [recognizer.align(each.image, _face(each)) for each in cutouts]
+    parts = [reading.embeddings for reading in recognizer.embed(crops)]
+    vectors, norms = (np.concatenate([getattr(part, name) for part in parts]) for name in ("vectors", "norms"))
+    return Embeddings(vectors, norms, recognizer.bundle.digest, recognizer.aligner.digest)
+
+
+def _face(cutout: Cutout) -> Faces:
+    low, high = cutout.landmarks.min(axis=0), cutout.landmarks.max(axis=0)
+    return Faces(np.concatenate([low, high])[None], cutout.landmarks[None], np.ones(1, np.float32))
+
+
+def backup(file: Backup, gallery: GalleryOption = DEFAULT_GALLERY) -> None:
+    """Write all of a gallery into one new file; what is encrypted stays so.
+
+    Example: mien gallery backup people-2026-11-24.db
+    """
+    with opened(gallery) as held:
+        counts = held.backup(file)
+    print(f"{counts['people']} people, {counts['templates']} templates → {file}")
+
+
+def restore_(
+    file: Backup,
+    forgotten: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--forgotten", help="Receipts of people forgotten since: they do not come back. Repeatable."
+        ),
+    ] = None,
+    gallery: GalleryOption = DEFAULT_GALLERY,
+) -> None:
+    """Put a backup into a new file or an empty database.
+
+    Example: mien gallery restore people-2026-11-24.db --gallery people.db --forgotten ann.json
+    """
+    receipts = read_receipts(forgotten or [])
+    counts = restore(file, gallery)
+    with opened(gallery) as held:
+        gone = forgotten_since(receipts, held.info()["id"])
+        again = held.forget_all([who for who in gone if who in held])
+    print(f"{counts['people'] - len(again)} people, {counts['templates']} templates ← {file}")
+    if again:
+        print(f"{len(again)} people who had been forgotten since were forgotten again")
+
+
+def receipt(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Files of receipts.")],
+    signed_by: Annotated[
+        str | None, typer.Option(help="The gallery's public key, as `gallery info` shows it.")
+    ] = None,
+) -> None:
+    """Check receipts: was one changed since it was signed?
+
+    Example: mien gallery receipt ann.json --signed-by ogxpajng+0Hj…
+
+    Exit code 1: one was. Without --signed-by anybody may have signed it.
+    """
+    found = read_receipts(files)
+    if not found:
+        raise InputError("no receipt is in these files")
+    lines = [
+        (str(each.get("person")), str(each.get("state")), _signed_words(each, signed_by)) for each in found
+    ]
+    print_table(("person", "state", "signature"), lines)
+    raise typer.Exit(YES if all(check_document(each, signed_by) for each in found) else NO)
+
+
+def _signed_words(document: dict[str, Any], signed_by: str | None) -> str:
+    if not check_document(document):
+        return "does not fit: changed since it was signed, or never signed"
+    if signed_by is not None and not check_document(document, signed_by):
+        return f"another key signed it: {document['signed_by']}"
+    return f"whole, signed by {document['signed_by']}"
+
+
+def _new_key(key_file: Path | None, passphrase: bool) -> MainKey | str | None:
+    """The key that the options ask for; None: what the environment names."""
+    if key_file is not None and passphrase:
+        raise InputError("--key-file or --passphrase: one of them")
+    if passphrase:
+        return asked_passphrase()
+    return new_key_file(key_file) if key_file is not None else None
+
+
+def _tell_info(found: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    print_table(("", ""), [(name.replace("_", " "), _plain(value)) for name, value in found.items()])
+
+
+def _plain(value: Any) -> str:
+    words = {True: "yes", False: "no", None: "–"}
+    return words[value] if value is None or isinstance(value, bool) else str(value)

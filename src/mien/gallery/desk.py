@@ -1,0 +1,122 @@
+"""What every part of a gallery works with: its database, its vault, its searcher, its log, its calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from mien.bundle.calibration import Calibration
+from mien.bundle.catalog import find_calibration
+from mien.bundle.search import OperatingPoint, operating_point
+from mien.errors import StoreError, UnknownPersonError
+from mien.gallery.answers import Consent, Person
+from mien.gallery.log import AuditLog, Change
+from mien.gallery.protection.signing import Signer
+from mien.gallery.search import Searcher
+from mien.gallery.store import people, settings
+from mien.gallery.store.store import Connection, Row, Store
+from mien.gallery.vault import Key, Vault
+
+POINTS = 64  # operating points kept
+
+
+@dataclass(slots=True)
+class Desk:
+    """An opened gallery. given: the calibration its user handed over, which counts where it fits."""
+
+    store: Store
+    vault: Vault
+    key: Key
+    searcher: Searcher
+    log: AuditLog
+    signer: Signer
+    given: Calibration | None = None
+    _found: Calibration | None = None
+    _points: dict[tuple[int, float], OperatingPoint] = field(default_factory=dict)
+    _points_of: Calibration | None = None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One view of the database, with everything in memory brought up to it."""
+        with self.store.read() as connection:
+            self.refresh(connection)
+            yield connection
+
+    @contextmanager
+    def change(self) -> Iterator[Change]:
+        """A transaction as the only writer, with everything in memory brought up to where it starts."""
+        with self.log.change() as change:
+            self.refresh(change.connection)
+            yield change
+
+    def refresh(self, connection: Connection) -> None:
+        """Take in what other processes did to keys, vectors and people."""
+        row = settings.read(connection)
+        if row is None or row.uid != self.vault.uid:
+            raise StoreError(f"{self.store.where}: another gallery stands here now; open it again")
+        origin = self.vault.origin
+        mine = (self.vault.data_key, self.vault.transform, origin.digests if origin else ("", ""))
+        if mine != (row.data_key, row.transform, (row.bundle, row.aligner)):
+            self.vault = Vault.open(connection, self.key) or self.vault
+        self.searcher.refresh(connection, self.vault)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Of the gallery's bundle over its aligner: the one given, else one that comes with a known bundle."""
+        origin = self.vault.origin
+        for known in (self.given, self._found):
+            if origin and known and (known.bundle, known.aligner) == origin.digests:
+                return known
+        self._found = find_calibration(*origin.digests) if origin else None
+        return self._found
+
+    def point(self, people: int, fpir: float) -> OperatingPoint | None:
+        """The operating point of a gallery of so many people; None when uncalibrated, or without anybody."""
+        calibration = self.calibration
+        if calibration is None or not people:
+            return None
+        if self._points_of is not calibration or len(self._points) >= POINTS:
+            self._points, self._points_of = {}, calibration
+        asked = (people, fpir)  # which it takes some milliseconds to work out
+        if asked not in self._points:
+            self._points[asked] = operating_point(calibration, people, fpir)
+        return self._points[asked]
+
+    def find(self, connection: Connection, who: str) -> Row[Any] | None:
+        """The row of the person with this id, name or outside reference."""
+        found = people.find(connection, "uid", [who])
+        for column in ("name_index", "reference_index"):
+            found = found or people.find(connection, column, self.vault.indexes(who))
+        return found
+
+    def require(self, connection: Connection, who: str) -> Row[Any]:
+        """`find`, or UnknownPersonError."""
+        found = self.find(connection, who)
+        if found is None:
+            raise UnknownPersonError(
+                f"{who!r}: nobody in this gallery has this name, id or reference; `mien people list` shows "
+                f"who is there"
+            )
+        return found
+
+    def person(self, row: Row[Any]) -> Person:
+        """A person as the outside sees them."""
+        reference = row.reference
+        if reference is not None:
+            reference = self.vault.open_one(
+                "people.reference", row.uid, bytes(reference), row.data_key
+            ).decode()
+        return Person(
+            id=row.uid,
+            name=self.name(row),
+            reference=reference,
+            consent=Consent(row.consent, bool(row.keep_crops), row.until),
+            created=row.created,
+            templates=row.templates,
+        )
+
+    def name(self, row: Row[Any]) -> str:
+        """A person's name."""
+        return self.vault.open_one("people.name", row.uid, bytes(row.name), row.data_key).decode()
