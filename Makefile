@@ -31,9 +31,10 @@ docs: $(READY)  ## refresh the parts of the docs that are made from the code
 
 bench: $(READY)  ## speed and memory beside peers, from one run; peers live in an environment of their own
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/gallery.py
 
 clean:
-	rm -rf $(VENV) .venv-peers
+	rm -rf $(VENV) .venv-peers .venv-gallery-peers
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -105,7 +105,7 @@ def measure(store: Store, probes: Array) -> None:
         exact, auto = (in_memory(connection, vault, kind) for kind in ("exact", "auto"))
         ways = {
             "in memory, exact": partial(exact.search, connection),
-            f"in memory, {auto.index.name if auto.index else ''}": partial(auto.search, connection),
+            f"in memory, {auto.held.index.name if auto.held else ''}": partial(auto.search, connection),
             "in the database": partial(held[0].search, connection),
         }
         report(ways, parts(connection), probes)

@@ -8,7 +8,7 @@ import pytest
 from galleries import filled, of_person, opened, picture, reading
 
 from mien.errors import InputError, KeyingError, StoreError
-from mien.gallery.backup import forgotten_since, restore
+from mien.gallery.backup import restore
 from mien.gallery.protection.keys import MainKey
 from mien.gallery.protection.scan import scan
 
@@ -24,7 +24,7 @@ def test_everything_comes_back(database: str, tmp_path: Path, closed: bool) -> N
         before = (held.people(), held.reviews(), held.info()["id"])
     assert (counts["people"], counts["templates"], counts["marks"], counts["reviews"]) == (3, 6, 1, 1)
     assert copy.stat().st_mode & 0o777 == 0o600
-    assert restore(copy, str(again)) == counts
+    assert restore(copy, str(again)) == {**counts, "left_out": 0}
     with opened(again, key=key) as held:
         assert (held.people(), held.reviews(), held.info()["id"]) == before
         assert held.identify(of_person(2, 7))[0].person == "person 2"
@@ -56,17 +56,19 @@ def test_the_forgotten_are_not_in_a_later_backup(tmp_path: Path) -> None:
     assert scan([tmp_path / "copy.db"], [picture(1, 0).tobytes()], [b"person 1"]) == []
 
 
-def test_the_forgotten_since_do_not_come_back(tmp_path: Path) -> None:
-    with filled(tmp_path / "people.db", 3) as held:
+def test_the_forgotten_since_do_not_come_back(database: str, tmp_path: Path) -> None:
+    with filled(database, 3) as held:
         held.backup(tmp_path / "copy.db")
         receipt = held.forget("person 1").document
-    restore(tmp_path / "copy.db", str(tmp_path / "again.db"))
+    counts = restore(tmp_path / "copy.db", str(tmp_path / "again.db"), [receipt])
+    assert (counts["people"], counts["templates"], counts["left_out"]) == (2, 4, 1)
     with opened(tmp_path / "again.db") as held:
-        assert "person 1" in held
-        held.forget_all(forgotten_since([receipt], held.info()["id"]))
-        assert "person 1" not in held
-    with pytest.raises(InputError, match="of another gallery"):
-        forgotten_since([receipt], "f" * 32)
+        assert [each.name for each in held.people()] == ["person 0", "person 2"]
+    assert scan([tmp_path / "again.db"], [picture(1, 0).tobytes()], [b"person 1"]) == []
+    for other in ({**receipt, "gallery": "f" * 32}, {**receipt, "person": "p_0"}, {}):
+        with pytest.raises(InputError, match="of another gallery, or was changed"):
+            restore(tmp_path / "copy.db", str(tmp_path / "third.db"), [other])
+    assert not (tmp_path / "third.db").exists()
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_consent_reference_and_retention_are_kept(gallery: Gallery) -> None:
     assert gallery.person("Ann").consent.basis == "signed"
     gallery.enroll("Ann", of_person(60, 2), consent=Consent("signed anew"))
     assert gallery.person("Ann").consent == Consent("signed anew")
-    with pytest.raises(InputError, match="another person in the gallery has it"):
+    with pytest.raises(InputError, match="another person in the gallery has this name, id or reference"):
         gallery.enroll("Beth", of_person(61), reference="E-17")
 
 
@@ -152,3 +152,43 @@ def test_an_uncalibrated_gallery_says_what_it_did_not_check(tmp_path: Path) -> N
         held.enroll("Ann", of_person(1))
         done = held.enroll("Beth", of_person(1, 2))
         assert "not held against the other people" in done.note
+
+
+def test_names_and_references_do_not_lead_to_somebody_else(gallery: Gallery) -> None:
+    gallery.enroll("Ann", of_person(60), reference="4711")
+    who = gallery.person("Ann").id
+    for name in ("4711", who):
+        with pytest.raises(InputError, match="another person in the gallery has this name, id or reference"):
+            gallery.enroll(name, of_person(61))
+    for reference in ("person 1", "4711"):
+        with pytest.raises(InputError, match="another person in the gallery has this"):
+            gallery.enroll("Beth", of_person(61), reference=reference)
+    gallery.enroll("person 1", of_person(1, 7), reference="17")
+    assert gallery.person("17").name == "person 1"
+    with pytest.raises(InputError, match="another person is wanted for '18'"):
+        gallery.enroll("person 1", of_person(1, 8), reference="18")
+
+
+def test_a_picture_where_a_reading_is_wanted(gallery: Gallery) -> None:
+    for work in (
+        gallery.identify,
+        lambda it: gallery.enroll("Ann", it),
+        lambda it: gallery.verify("person 1", it),
+    ):
+        with pytest.raises(InputError, match=r"str given, a reading wanted: recognizer.read\(picture\)"):
+            work("ann.jpg")
+
+
+def test_a_last_day_that_is_none() -> None:
+    with pytest.raises(InputError, match=r"a datetime\.date is wanted"):
+        Consent("signed", until="2030-01-01")
+
+
+def test_withdrawing_the_consent_to_crops_removes_them(gallery: Gallery) -> None:
+    image = cv2.imencode(".png", np.random.default_rng(0).integers(0, 255, (120, 100, 3), np.uint8))[
+        1
+    ].tobytes()
+    one = reading(picture(60), sha256=load(image).sha256)
+    gallery.enroll("Ann", one, consent=Consent("signed", keep_crops=True), picture=image)
+    gallery.enroll("Ann", of_person(60, 2), consent=Consent("no pictures any more"))
+    assert gallery.info()["crops"] == 0

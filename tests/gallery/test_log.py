@@ -135,3 +135,16 @@ def test_a_failed_change_is_not_in_the_log(tmp_path: Path, monkeypatch: pytest.M
         assert [row["action"] for row in held.log()] == ["identify", "enroll"]
         assert "new" not in held
         assert held.check_log() == []
+
+
+def test_a_log_that_somebody_signed_anew_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with filled(tmp_path / "people.db", 1) as held:
+        mine = held.info()["signed_by"]
+    monkeypatch.setenv("MIEN_KEYS", str(tmp_path / "other keys"))
+    with opened(tmp_path / "people.db") as other:
+        other.enroll("new", of_person(50))
+        theirs = other.info()["signed_by"]
+        assert theirs != mine
+        (problem,) = other.check_log()
+        assert mine in problem
+        assert other.check_log(signed_by=[mine]) == []

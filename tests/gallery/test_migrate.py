@@ -75,9 +75,11 @@ def test_everybody_moves_with_name_id_and_marks(gallery: Gallery) -> None:
 
 def test_those_without_a_crop_are_named_and_not_lost(gallery: Gallery) -> None:
     gallery.enroll("no crop", of_person(60))
-    gallery.enroll("person 1", of_person(1, 9), consent=Consent("signed anew"))
+    gallery.enroll("person 1", of_person(1, 9))
+    gallery.enroll("person 2", of_person(2, 9), consent=Consent("withdrawn"))
+    assert gallery.info()["crops"] == 6
     moved = gallery.migrate(embed, ORIGIN)
-    assert [each.name for each in moved.left_behind] == ["no crop"]
+    assert [each.name for each in moved.left_behind] == ["person 2", "no crop"]
     assert "no crop" in gallery
     found = gallery.identify(seen(1, 5), top=9)[0].candidates
     assert "no crop" not in [each.person for each in found]

@@ -34,7 +34,7 @@ def test_rename(gallery: Gallery) -> None:
     assert gallery.identify(of_person(1, 5))[0].person == "Ann"
     with pytest.raises(UnknownPersonError):
         gallery.person("person 1")
-    with pytest.raises(InputError, match="`mien people merge` joins two"):
+    with pytest.raises(InputError, match="another person in the gallery has this name, id or reference"):
         gallery.rename("Ann", "person 2")
     assert gallery.rename("Ann", "Ann").name == "Ann"
 
@@ -77,7 +77,7 @@ def test_split(gallery: Gallery) -> None:
     for numbers in ([], [9999], [each["number"] for each in gallery.templates("person 1")]):
         with pytest.raises(InputError, match="name some of them, and not all"):
             gallery.split("person 1", numbers, "third")
-    with pytest.raises(InputError, match="is called so already"):
+    with pytest.raises(InputError, match="another person in the gallery has this name"):
         gallery.split("person 1", [gallery.templates("person 1")[0]["number"]], "other")
 
 

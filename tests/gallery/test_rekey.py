@@ -11,7 +11,7 @@ import pytest
 from galleries import filled, of_person, opened, picture, reading
 from sqlalchemy import text
 
-from mien.errors import KeyingError
+from mien.errors import InputError, KeyingError
 from mien.gallery.answers import Consent
 from mien.gallery.gallery import Gallery
 from mien.gallery.protection.keys import MainKey
@@ -148,9 +148,10 @@ def test_a_gallery_without_a_secret_turn_gets_one(tmp_path: Path) -> None:
         before = verdicts(held)
         with pytest.raises(KeyingError):
             held.renew()
-        held.key_for_later(MainKey.generate())
-        held.renew()
+        held.renew(MainKey.generate())
         assert held.info()["renewable"]
+        with pytest.raises(InputError, match="has a key already"):
+            held.renew(MainKey.generate())
         assert verdicts(held) == before
 
 

@@ -96,3 +96,21 @@ def test_the_forgotten_leave_the_queue_and_others_marks(gallery: Gallery) -> Non
     assert receipt.document["removed"] == {"people": 1, "templates": 3, "marks": 1, "reviews": 1, "crops": 0}
     assert gallery.reviews() == []
     assert gallery.info()["marks"] == 0
+
+
+def test_verify_holds_to_marks(gallery: Gallery) -> None:
+    double = reading(picture(1, 50), source="double.jpg")
+    assert gallery.verify("person 1", double).verdict == "same"
+    gallery.mark("person 1", double)
+    answer = gallery.verify("person 1", double)
+    assert (answer.verdict, answer.note) == ("different", "this face is marked as not them")
+    assert gallery.verify("person 1", of_person(1, 51)).verdict == "same"
+
+
+def test_a_mark_on_what_becomes_their_own_template_is_void(gallery: Gallery) -> None:
+    face = reading(picture(1, 50), source="also.jpg")
+    gallery.mark("person 1", face)
+    gallery.enroll("also 1", face, allow=["looks-like-another"])
+    gallery.merge("person 1", "also 1")
+    assert gallery.info()["marks"] == 0
+    assert gallery.identify(face)[0].person == "person 1"

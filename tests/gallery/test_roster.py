@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ from galleries import calibration, filled, of_person, opened, picture
 
 from mien.errors import StoreError
 from mien.gallery.gallery import Gallery
-from mien.gallery.store import faces
+from mien.gallery.protection.keys import MainKey
+from mien.gallery.store import faces, people
 
 
 def fused(held: Gallery) -> dict[int, int]:
-    return dict(held._desk.searcher.counts)
+    return dict(held._desk.searcher.held.counts)
 
 
 def test_only_who_changed_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,3 +75,71 @@ def test_a_vector_that_is_none_is_damage(tmp_path: Path) -> None:
             pytest.raises(StoreError, match="restore a backup"),
         ):
             other.identify(of_person(0))
+
+
+def test_changes_in_any_order_leave_everybody_whole(tmp_path: Path) -> None:
+    """More than one statement's worth of people, changed newest first."""
+    with opened(tmp_path / "people.db") as held, opened(tmp_path / "people.db") as other:
+        for number in range(1300):
+            held.enroll(f"person {number}", of_person(number, 0), allow=["looks-like-another"])
+        other.identify(of_person(1))
+        before = fused(other)
+        for number in reversed(range(600)):
+            held.rename(f"person {number}", f"renamed {number}")
+        assert other.identify(of_person(7, 0))[0].person == "renamed 7"
+        assert other.identify(of_person(1200, 0))[0].person == "person 1200"
+        assert fused(other) == before
+
+
+def test_a_reading_that_failed_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = MainKey.generate()
+    with filled(tmp_path / "people.db", 5, key=key, renewable=True) as held:
+        with opened(tmp_path / "people.db", key=key) as other:
+            other.renew()
+        real = faces.vectors
+
+        def fail(*_: object) -> object:
+            raise StoreError("the disk failed")
+
+        monkeypatch.setattr(faces, "vectors", fail)
+        with pytest.raises(StoreError, match="the disk failed"):
+            held.identify(of_person(1, 5))
+        monkeypatch.setattr(faces, "vectors", real)
+        assert held.identify(of_person(1, 5))[0].person == "person 1"
+
+
+def test_threads_search_while_everything_is_read_anew(tmp_path: Path) -> None:
+    key = MainKey.generate()
+    with filled(tmp_path / "people.db", 30, key=key, renewable=True) as held:
+        wrong: list[object] = []
+
+        def search(number: int) -> None:
+            for turn in range(25):
+                (match,) = held.identify(of_person((number + turn) % 30, 9))
+                if match.person != f"person {(number + turn) % 30}":
+                    wrong.append(match)
+
+        threads = [threading.Thread(target=search, args=(n,)) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for _ in range(4):
+            held.renew()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+
+
+def test_who_is_forgotten_while_searched_for_is_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory may be ahead of the view of the database that a search has."""
+    with filled(tmp_path / "people.db", 5) as held:
+        held.identify(of_person(1))
+        real = people.by_numbers
+
+        def gone(connection: object, numbers: object) -> object:
+            return {n: row for n, row in real(connection, numbers).items() if row.uid != who}
+
+        who = held.person("person 1").id
+        monkeypatch.setattr(people, "by_numbers", gone)
+        (match,) = held.identify(of_person(1, 5), top=3)
+        assert (match.person, match.id, match.verdict) == (None, None, "unknown")
+        assert who not in [each.id for each in match.candidates]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from mien.cli import options as o
 from mien.cli.gallery_options import DEFAULT_GALLERY, GalleryOption, day, opened
 from mien.cli.output import BAD_INPUT, NO, YES, complain, print_json, print_table
 from mien.errors import EnrolmentError, InputError, MienError
-from mien.gallery.answers import UNSTATED, Consent, Enrolment
+from mien.gallery.answers import Consent, Enrolment
 from mien.gallery.enrol import GATE
 from mien.gallery.gallery import Gallery
 from mien.images import find_pictures
@@ -52,10 +53,11 @@ def enroll(
         typer.Option(metavar="REASON", help=f"Let this reason pass: {', '.join(GATE)}. Repeatable."),
     ] = None,
     reference: Annotated[str | None, typer.Option(help="The person's number in your own books.")] = None,
-    consent: Annotated[str, typer.Option(help="The ground to hold their data on, in words.")] = UNSTATED,
+    consent: Annotated[str | None, typer.Option(help="The ground to hold their data on, in words.")] = None,
     keep_crops: Annotated[
-        bool, typer.Option("--keep-crops", help="Keep a small picture of each face, for `gallery migrate`.")
-    ] = False,
+        bool | None,
+        typer.Option(help="Keep a small picture of each face, for `gallery migrate`.", show_default="no"),
+    ] = None,
     until: Annotated[
         str | None, typer.Option(help="Last day, 2027-12-31 or 365d; `gallery purge` forgets them after it.")
     ] = None,
@@ -77,16 +79,38 @@ def enroll(
     refused; 2: some picture could not be read.
     """
     entries = _entries(name, pictures or [], folder)
-    given = Consent(consent, keep_crops, day("--until", until))
-    stated = given if given != Consent() else None
+    stated = _Stated(consent, keep_crops, day("--until", until))
+    if folder is not None and reference is not None:
+        raise InputError("--reference is one person's: it does not go with --from")
     reader = o.reader(bundle, detector, device, threads, crops=crops)
     with opened(gallery, create=True, calibration=reader.calibration) as people:
         todo = [entry for entry in entries if not people.holds(entry.name, _sha256(entry.file))]
         readings = progress(reader.read_many([entry.file for entry in todo]), len(todo), "enrolling")
         told = _Told(json, [])
         for entry, read in zip(todo, readings, strict=True):
-            told.add(entry, _enrolled(people, entry, read, face, reference, stated, allow or []))
+            told.add(
+                entry,
+                _enrolled(people, entry, read, face, reference, stated.of(people, entry.name), allow or []),
+            )
     told.end(len(entries) - len(todo), gallery)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    """What the options say of the consent; what they leave out stays as it was."""
+
+    basis: str | None
+    keep_crops: bool | None
+    until: datetime.date | None
+
+    def of(self, people: Gallery, name: str) -> Consent | None:
+        """The consent of somebody as it is from now on; None where nothing was said."""
+        said = {
+            key: value for key in ("basis", "keep_crops", "until") if (value := getattr(self, key)) is not None
+        }
+        if not said:
+            return None
+        return replace(people.person(name).consent if name in people else Consent(), **said)
 
 
 def _entries(name: str | None, pictures: Sequence[Path], folder: Path | None) -> list[Entry]:

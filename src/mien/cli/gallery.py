@@ -12,7 +12,7 @@ from mien.bundle.search import DEFAULT_FPIR
 from mien.cli import options as o
 from mien.cli.annotated import make_folder, write_annotated
 from mien.cli.gallery_options import DEFAULT_GALLERY, GalleryOption, IndexOption, opened, surely
-from mien.cli.gallery_receipts import tell_receipts
+from mien.cli.gallery_receipts import require_receipts_place, tell_receipts
 from mien.cli.output import BAD_INPUT, NO, REVIEW, YES, complain, print_json, print_table
 from mien.gallery.answers import Match, Receipt
 from mien.gallery.gallery import Gallery
@@ -140,6 +140,7 @@ def forget(
 
     Exit code 0: nothing of them is left; 3: something has still to be done, as the receipt says.
     """
+    require_receipts_place(receipt)
     with opened(gallery) as held:
         persons = [held.person(who) for who in people]
         surely(f"forgetting {', '.join(person.name for person in persons)}", yes)

@@ -17,12 +17,17 @@ from mien.gallery.answers import Receipt
 LIMIT = 64 << 20  # bytes of a file of receipts
 
 
+def require_receipts_place(out: Path | None) -> None:
+    """InputError where receipts could not be written: before anybody is forgotten, not after."""
+    if out is not None:
+        require_place(out)
+
+
 def tell_receipts(receipts: Sequence[Receipt], out: Path | None, json: bool) -> None:
     """Say what became of these people's data, write it where asked, and exit: 3 where something is left to
     do.
     """
     if out is not None:
-        require_place(out)
         documents = [receipt.document for receipt in receipts]
         write_whole(out, msgspec.json.format(msgspec.json.encode(documents), indent=2) + b"\n", mode=0o600)
     if json:

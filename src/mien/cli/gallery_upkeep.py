@@ -11,10 +11,10 @@ import typer
 
 from mien.cli import options as o
 from mien.cli.gallery_options import DEFAULT_GALLERY, GalleryOption, asked_passphrase, opened
-from mien.cli.gallery_receipts import read_receipts, tell_receipts
+from mien.cli.gallery_receipts import read_receipts, require_receipts_place, tell_receipts
 from mien.cli.output import NO, YES, complain, print_json, print_table
 from mien.errors import InputError
-from mien.gallery.backup import forgotten_since, restore
+from mien.gallery.backup import restore
 from mien.gallery.cutout import Cutout
 from mien.gallery.protection.keys import MainKey, new_key_file
 from mien.gallery.protection.signing import check_document
@@ -34,7 +34,7 @@ Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for a passph
 def register(app: typer.Typer) -> None:
     """Add this wing's verbs."""
     gallery = typer.Typer(help="A gallery's upkeep: protection, log, retention, backup.", no_args_is_help=True)
-    verbs = (create, info, audit, purge, rotate, renew, migrate, backup, restore_, receipt)
+    verbs = (create, info, audit, purge, rotate, renew, migrate, backup, restore_, receipt, receipts)
     for verb in verbs:
         gallery.command(name=verb.__name__.rstrip("_"))(verb)
     app.add_typer(gallery, name="gallery")
@@ -63,7 +63,9 @@ def create(
     or is made from a passphrase. It is nowhere in the database: without it nobody can read the gallery, you
     included.
     """
-    key = _new_key(key_file, passphrase) if encrypt or renewable else None
+    if (key_file or passphrase) and not (encrypt or renewable):
+        raise InputError("a key is for --encrypt or --renewable: say which protection is meant")
+    key = _new_key(key_file, passphrase)
     if renewable and not encrypt:
         complain(
             "renewable templates alone hide little: whole tables can be told by their shape; add --encrypt"
@@ -85,6 +87,9 @@ def audit(
     verify: Annotated[
         bool, typer.Option("--verify", help="Prove that no row was changed, removed or moved.")
     ] = False,
+    signed_by: Annotated[
+        list[str] | None, typer.Option(help="The key of another machine that writes to it. Repeatable.")
+    ] = None,
     most: Annotated[int, typer.Option("--last", min=1, help="So many rows, newest first.")] = 50,
     gallery: GalleryOption = DEFAULT_GALLERY,
     json: o.JsonOption = False,
@@ -98,7 +103,7 @@ def audit(
     """
     with opened(gallery) as held:
         if verify:
-            raise typer.Exit(_verified(held.check_log(), held.log_state(), json))
+            raise typer.Exit(_verified(held.check_log(signed_by or ()), held.log_state(), json))
         rows = held.log(most)
     if json:
         for row in rows:
@@ -132,24 +137,39 @@ def purge(
 
     Example: mien gallery purge --receipt purged.json
     """
+    require_receipts_place(receipt)
     with opened(gallery) as held:
         receipts = held.purge()
     tell_receipts(receipts, receipt, json)
 
 
+def receipts(
+    out: Annotated[Path | None, typer.Option(help="File to write them into, as JSON.")] = None,
+    gallery: GalleryOption = DEFAULT_GALLERY,
+    json: o.JsonOption = False,
+) -> None:
+    """The receipts on record of everybody who was forgotten.
+
+    Example: mien gallery receipts --out receipts.json
+    """
+    require_receipts_place(out)
+    with opened(gallery) as held:
+        found = held.receipts()
+    tell_receipts(found, out, json)
+
+
 def rotate(
     key_file: KeyFile = None,
     passphrase: Passphrase = False,
-    new_key: Annotated[
-        bool, typer.Option("--new-key", help="Another main key too: --key-file or --passphrase.")
-    ] = False,
     gallery: GalleryOption = DEFAULT_GALLERY,
 ) -> None:
     """Seal everything with a new key; interrupted, it is gone on with. An open gallery is encrypted by it.
 
-    Example: mien gallery rotate --new-key --key-file people-2027.key
+    Example: mien gallery rotate --key-file people-2027.key
+
+    With --key-file or --passphrase the main key changes, too.
     """
-    new = _new_key(key_file, passphrase) if new_key or key_file or passphrase else None
+    new = _new_key(key_file, passphrase)
     with opened(gallery) as held:
         rows = held.rows()
         done = sum(progress(held.rotate(new), max(rows // 500, 1), "sealing"))
@@ -164,8 +184,7 @@ def renew(
     Example: mien gallery renew
     """
     with opened(gallery) as held:
-        held.key_for_later(_new_key(key_file, passphrase) if key_file or passphrase else None)
-        count = held.renew()
+        count = held.renew(_new_key(key_file, passphrase))
     print(f"{count} vectors renewed")
 
 
@@ -236,14 +255,10 @@ def restore_(
 
     Example: mien gallery restore people-2026-11-24.db --gallery people.db --forgotten ann.json
     """
-    receipts = read_receipts(forgotten or [])
-    counts = restore(file, gallery)
-    with opened(gallery) as held:
-        gone = forgotten_since(receipts, held.info()["id"])
-        again = held.forget_all([who for who in gone if who in held])
-    print(f"{counts['people'] - len(again)} people, {counts['templates']} templates ← {file}")
-    if again:
-        print(f"{len(again)} people who had been forgotten since were forgotten again")
+    counts = restore(file, gallery, read_receipts(forgotten or []))
+    print(f"{counts['people']} people, {counts['templates']} templates ← {file}")
+    if counts["left_out"]:
+        print(f"{counts['left_out']} people who had been forgotten since were left out")
 
 
 def receipt(

@@ -29,6 +29,8 @@ class Consent:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "basis", clean("consent", self.basis))
+        if self.until is not None and type(self.until) is not datetime.date:
+            raise InputError(f"until={self.until!r}: a datetime.date is wanted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Receipt:
 
 def clean(what: str, text: str) -> str:
     """The text without spaces around it. InputError where it is empty, long, or holds what no line may hold."""
-    found = text.strip()
+    found = text.strip() if isinstance(text, str) else ""
     if not found or len(found) > MAX_TEXT or not found.isprintable():
-        raise InputError(f"{what} {text[:40]!r}: 1 to {MAX_TEXT} printable letters are wanted")
+        raise InputError(f"{what} {text!r:.40}: 1 to {MAX_TEXT} printable letters are wanted")
     return found

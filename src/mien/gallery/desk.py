@@ -28,7 +28,7 @@ class Desk:
 
     store: Store
     vault: Vault
-    key: Key
+    key: Key = field(repr=False)
     searcher: Searcher
     log: AuditLog
     signer: Signer
@@ -57,8 +57,9 @@ class Desk:
         if row is None or row.uid != self.vault.uid:
             raise StoreError(f"{self.store.where}: another gallery stands here now; open it again")
         origin = self.vault.origin
-        mine = (self.vault.data_key, self.vault.transform, origin.digests if origin else ("", ""))
-        if mine != (row.data_key, row.transform, (row.bundle, row.aligner)):
+        numbers = (self.vault.data_key, self.vault.transform, self.vault.incarnation)
+        mine = (*numbers, *(origin.digests if origin else ("", "")))
+        if mine != (row.data_key, row.transform, row.incarnation, row.bundle, row.aligner):
             self.vault = Vault.open(connection, self.key) or self.vault
         self.searcher.refresh(connection, self.vault)
 
@@ -79,17 +80,24 @@ class Desk:
             return None
         if self._points_of is not calibration or len(self._points) >= POINTS:
             self._points, self._points_of = {}, calibration
-        asked = (people, fpir)  # which it takes some milliseconds to work out
-        if asked not in self._points:
-            self._points[asked] = operating_point(calibration, people, fpir)
-        return self._points[asked]
+        kept, asked = self._points, (people, fpir)
+        found = kept.get(asked)
+        if found is None:  # it takes a millisecond to work out
+            found = kept[asked] = operating_point(calibration, people, fpir)
+        return found
 
     def find(self, connection: Connection, who: str) -> Row[Any] | None:
         """The row of the person with this id, name or outside reference."""
         found = people.find(connection, "uid", [who])
-        for column in ("name_index", "reference_index"):
-            found = found or people.find(connection, column, self.vault.indexes(who))
-        return found
+        return found or self.find_name(connection, who) or self.find_reference(connection, who)
+
+    def find_name(self, connection: Connection, name: str) -> Row[Any] | None:
+        """The row of the person who is called so."""
+        return people.find(connection, "name_index", self.vault.indexes(name))
+
+    def find_reference(self, connection: Connection, reference: str) -> Row[Any] | None:
+        """The row of the person with this outside reference."""
+        return people.find(connection, "reference_index", self.vault.indexes(reference))
 
     def require(self, connection: Connection, who: str) -> Row[Any]:
         """`find`, or UnknownPersonError."""

@@ -71,6 +71,7 @@ def newcomer(
     picture: Source | None,
 ) -> Newcomer:
     """Everything that can be checked without the gallery. EnrolmentError where there is not one face."""
+    require_reading(reading)
     allowed = frozenset([allow] if isinstance(allow, str) else allow)
     unknown = sorted(allowed - set(GATE))
     if unknown:
@@ -84,18 +85,46 @@ def newcomer(
     return Newcomer(clean("name", name), one, reference, consent, allowed, picture)
 
 
+def require_reading(reading: object) -> None:
+    """InputError for a path or a picture, where what a recogniser made of it is wanted."""
+    if not isinstance(reading, Reading):
+        kind = type(reading).__name__
+        raise InputError(f"{kind} given, a reading wanted: recognizer.read(picture) makes one of a picture")
+
+
 def enrol(desk: Desk, who: Newcomer) -> Enrolment:
     """Take a face in, or raise EnrolmentError with every reason why not. All or nothing is written."""
     if who.consent is not None and who.consent.keep_crops and who.picture is None:
         raise InputError(f"{who.name}: the consent says to keep a crop, so the picture itself is wanted too")
     with desk.change() as change:
         desk.vault.require(who.reading.embeddings)
-        row = desk.find(change.connection, who.name)
+        row = desk.find_name(change.connection, who.name)
+        _require_own_words(desk, change, who, row)
         found = [*_quality(who.reading), *_against_others(desk, change, who, row)]
         refused = [(reason, why) for reason, why in found if reason not in who.allow]
         if refused:
             raise EnrolmentError(_refusal(who, refused), tuple(reason for reason, _ in refused))
         return _written(desk, change, who, row, tuple(reason for reason, _ in found))
+
+
+def _require_own_words(desk: Desk, change: Change, who: Newcomer, row: Row[Any] | None) -> None:
+    """InputError where a name or a reference would lead to somebody else, or would replace another."""
+    require_free(desk, change, who.name, row)
+    if who.reference is None:
+        return
+    require_free(desk, change, who.reference, row)
+    held = desk.person(row).reference if row is not None else None
+    if held not in (None, who.reference):
+        raise InputError(
+            f"{who.name} has the reference {held!r}; another person is wanted for {who.reference!r}"
+        )
+
+
+def require_free(desk: Desk, change: Change, word: str, row: Row[Any] | None) -> None:
+    """InputError where a name or a reference already leads to another person than this one."""
+    other = desk.find(change.connection, word)
+    if other is not None and (row is None or other.id != row.id):
+        raise InputError(f"{word!r}: another person in the gallery has this name, id or reference")
 
 
 def _quality(reading: Reading) -> list[tuple[str, str]]:
@@ -119,8 +148,9 @@ def _alike(
     desk: Desk, change: Change, who: Newcomer, row: Row[Any] | None, calibration: Calibration
 ) -> list[tuple[str, str]]:
     probe = desk.vault.turned(who.reading.embeddings.vectors)
-    found = desk.searcher.search(change.connection, probe, 16)
-    counts = desk.searcher.templates_of(change.connection, found.keys[0])
+    with desk.searcher.steady():
+        found = desk.searcher.search(change.connection, probe, 16)
+        counts = desk.searcher.templates_of(change.connection, found.keys[0])
     scores = as_single(calibration, found.scores[0], counts)
     own = found.keys[0] == (row.id if row is not None else -1)
     fmr = max(ANOTHER_FMR, calibration.thresholds[-1].fmr)  # what `gate_threshold` goes by
@@ -160,7 +190,7 @@ def _written(
         desk.vault = desk.vault.bound(connection, Origin.of(reading.embeddings))
     number, uid = (row.id, row.uid) if row is not None else _new_person(desk, change, who)
     if row is not None:
-        _renewed_consent(change, row, who)
+        _renewed(desk, change, row, who)
     template = faces.add(connection, templates, template_values(desk, number, uid, reading, allowed))
     kept = _keeps(who, row)
     if kept and who.picture is not None:
@@ -210,8 +240,6 @@ def _new_person(desk: Desk, change: Change, who: Newcomer) -> tuple[int, str]:
         "created": now(),
     }
     named = name_values(desk, uid, who.name, who.reference)
-    if who.reference is not None and desk.find(change.connection, who.reference) is not None:
-        raise InputError(f"reference {who.reference!r}: another person in the gallery has it")
     return people.add(change.connection, {"uid": uid, **named, **values}), uid
 
 
@@ -228,14 +256,17 @@ def name_values(desk: Desk, uid: str, name: str, reference: str | None) -> dict[
     }
 
 
-def _renewed_consent(change: Change, row: Row[Any], who: Newcomer) -> None:
-    if who.consent is not None:
-        values = {
-            "consent": who.consent.basis,
-            "keep_crops": who.consent.keep_crops,
-            "until": who.consent.until,
-        }
-        people.change(change.connection, row.id, **values)
+def _renewed(desk: Desk, change: Change, row: Row[Any], who: Newcomer) -> None:
+    """What is new of a person who is there: a reference, another consent. Crops go where it allows none."""
+    if who.reference is not None:
+        people.change(change.connection, row.id, **name_values(desk, row.uid, desk.name(row), who.reference))
+    if who.consent is None:
+        return
+    given = who.consent
+    values = {"consent": given.basis, "keep_crops": given.keep_crops, "until": given.until}
+    people.change(change.connection, row.id, **values)
+    if not given.keep_crops:
+        faces.remove_crops(change.connection, row.id)
 
 
 def _keeps(who: Newcomer, row: Row[Any] | None) -> bool:

@@ -1,7 +1,8 @@
 """Forgetting: a person's data removed from every table and every file, with a signed receipt that says so.
 
 1. One transaction removes every row of the person, and notes that an erasure is under way. From here on
-nobody finds them, and an interrupted erasure is completed when the gallery is next opened for writing.
+nobody finds them. An erasure that is interrupted here is completed by `purge`, or by the next one; since what
+to look for went with the process, everything is then written anew.
 
 2. The database is made to let go of the bytes: SQLite overwrites what is deleted and its log is emptied;
 PostgreSQL's tables are rewritten.
@@ -31,6 +32,7 @@ from mien.gallery.store.store import Row
 from mien.gallery.vault import now
 
 INTERRUPTED = "what to look for went with an interruption; the whole database was written anew instead"
+ABANDONED = datetime.timedelta(minutes=1)  # an erasure without a receipt for so long: its process has ended
 PIECE, VARIED = 64, 40  # bytes of a kept picture looked for at a time; of which so many must differ
 BEYOND = {
     "sqlite": ("copies and backups made before", "blocks that the disk has let go of, and its snapshots"),
@@ -48,8 +50,8 @@ class Erasure:
 
     uid: str
     removed: dict[str, int]
-    secrets: list[bytes] = field(default_factory=list)
-    words: list[bytes] = field(default_factory=list)
+    secrets: list[bytes] = field(default_factory=list, repr=False)
+    words: list[bytes] = field(default_factory=list, repr=False)
 
 
 def forget(desk: Desk, whom: Sequence[str]) -> list[Receipt]:
@@ -61,7 +63,10 @@ def forget(desk: Desk, whom: Sequence[str]) -> list[Receipt]:
         gone = [_removed(desk, change, row) for row in {row.id: row for row in rows}.values()]
     with desk.read():
         pass  # the index lets go of their vectors now, not at the next search
-    return _completed(desk, gone)
+    receipts = _completed(desk, gone)
+    began = datetime.datetime.now(datetime.UTC) - ABANDONED
+    complete(desk, interrupted=began.isoformat(timespec="microseconds"))
+    return receipts
 
 
 def purge(desk: Desk, today: datetime.date) -> list[Receipt]:
@@ -71,11 +76,14 @@ def purge(desk: Desk, today: datetime.date) -> list[Receipt]:
     return [*complete(desk), *(forget(desk, past) if past else [])]
 
 
-def complete(desk: Desk, *, at_once: bool = True) -> list[Receipt]:
-    """Finish erasures that were interrupted, or that had to wait for a rewrite of large tables."""
+def complete(desk: Desk, *, interrupted: str | None = None) -> list[Receipt]:
+    """Finish erasures that were interrupted, or that had to wait for a rewrite of large tables; `interrupted`:
+    the former only, begun before then, and again without such a rewrite.
+    """
     with desk.read() as connection:
-        waiting = [Erasure(row.uid, json.loads(row.removed)) for row in erasures.waiting(connection)]
-    return _completed(desk, waiting, at_once=at_once) if waiting else []
+        rows = erasures.waiting(connection, interrupted=interrupted)
+    gone = [Erasure(row.uid, json.loads(row.removed)) for row in rows]
+    return _completed(desk, gone, at_once=interrupted is None, own=False) if gone else []
 
 
 def receipts(desk: Desk) -> list[Receipt]:
@@ -146,17 +154,20 @@ def _same_faces(change: Change, row: Row[Any]) -> dict[str, int]:
     return removed
 
 
-def _completed(desk: Desk, gone: Sequence[Erasure], *, at_once: bool = False) -> list[Receipt]:
+def _completed(
+    desk: Desk, gone: Sequence[Erasure], *, at_once: bool = False, own: bool = True
+) -> list[Receipt]:
+    """The files emptied and searched, and the receipts. own: this process began these erasures."""
     store = desk.store
-    # Where nobody knows any more what to look for, everything is written anew instead.
     known = any(erasure.secrets or erasure.words for erasure in gone)
-    emptied = store.erase(now=at_once) if known else store.rewrite()
+    emptied = store.erase(now=at_once) if known else store.rewrite(now=at_once)
     searched = _searched(desk, gone) if emptied else {}
     if searched.get("found"):
-        emptied = store.rewrite()
+        store.rewrite()
         searched = {**_searched(desk, gone), "rewritten": True}
     done = emptied and not searched.get("found")
-    return [_signed(desk, erasure, searched, done=done) for erasure in gone]
+    signed = [_signed(desk, erasure, searched, done=done, own=own) for erasure in gone]
+    return [receipt for receipt in signed if receipt is not None]
 
 
 def _searched(desk: Desk, gone: Sequence[Erasure]) -> dict[str, Any]:
@@ -205,7 +216,8 @@ def _other_names(desk: Desk, words: Sequence[bytes]) -> list[bytes]:
     return [text for text in held if any(word in text for word in words)]
 
 
-def _signed(desk: Desk, erasure: Erasure, searched: dict[str, Any], *, done: bool) -> Receipt:
+def _signed(desk: Desk, erasure: Erasure, searched: dict[str, Any], *, done: bool, own: bool) -> Receipt | None:
+    """The receipt, on record. None where the process that began the erasure has meanwhile come to its end."""
     name = desk.store.dialect.name
     bare = {
         "receipt": "erasure",
@@ -222,8 +234,8 @@ def _signed(desk: Desk, erasure: Erasure, searched: dict[str, Any], *, done: boo
         bare["to_do"] = "run `mien gallery purge` when nobody uses the gallery"
     document = sign_document(bare, desk.signer)
     with desk.log.change() as change:
-        erasures.finish(change.connection, erasure.uid, json.dumps(document), done=done)
-    return _receipt(erasure.uid, document)
+        stands = erasures.finish(change.connection, erasure.uid, json.dumps(document), done=done, instead=own)
+    return _receipt(erasure.uid, document) if stands else None
 
 
 def _receipt(uid: str, document: dict[str, Any]) -> Receipt:

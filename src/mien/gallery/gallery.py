@@ -200,9 +200,11 @@ class Gallery:
         """Seal everything with a new data key, under a new main key where one is given; see `rekey.rotate`."""
         return rekey.rotate(self._desk, new)
 
-    def renew(self) -> int:
-        """Issue new templates without photographs; the old ones match nothing any more."""
-        return rekey.renew(self._desk)
+    def renew(self, key: Key = None) -> int:
+        """Issue new templates without photographs; the old ones match nothing any more. key: its first, if
+        so.
+        """
+        return rekey.renew(self._desk, key)
 
     def migrate(self, embed: migrate.Embed, origin: Origin) -> migrate.Migration:
         """Another model's templates from kept crops; names, ids and marks stay."""
@@ -213,11 +215,15 @@ class Gallery:
         self._desk.log.flush()
         return backup(self._desk.store, path)
 
-    def check_log(self) -> list[str]:
-        """What is wrong with the audit log; empty where every chain is whole and signed."""
+    def check_log(self, signed_by: Iterable[str] = ()) -> list[str]:
+        """What is wrong with the audit log; empty where every chain is whole and signed by this machine's key.
+
+        signed_by: keys of other machines that write to this gallery, as their `info` shows them.
+        """
         self._desk.log.flush()
         with self._desk.store.read() as connection:
-            return log.check(self._desk.vault.uid, audit.rows(connection), audit.heads(connection))
+            trusted = {self._desk.signer.public_text, *signed_by}
+            return log.check(self._desk.vault.uid, audit.rows(connection), audit.heads(connection), trusted)
 
     def log_state(self) -> dict[str, Any]:
         """How many chains and rows the log has, and one digest over all its heads, to be kept elsewhere."""
@@ -229,11 +235,6 @@ class Gallery:
         """How many rows hold something of people."""
         with self._desk.read() as connection:
             return sum(faces.counts(connection).values())
-
-    def key_for_later(self, key: Key) -> None:
-        """The main key to use from here on, where the gallery had none."""
-        if key is not None:
-            self._desk.key = key
 
     def log(self, most: int = 50) -> Sequence[dict[str, Any]]:
         """The newest rows of the audit log."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,21 @@ from mien.errors import InputError
 from mien.fusion import mean_vectors
 from mien.gallery.answers import Candidate, Match
 from mien.gallery.desk import Desk
+from mien.gallery.enrol import require_reading
+from mien.gallery.index import Found
 from mien.gallery.reviews import queue
-from mien.gallery.search import LIKEST, UNCALIBRATED, Judgement, Ranking, joined, judge, rank, stands_on
+from mien.gallery.search import (
+    LIKEST,
+    UNCALIBRATED,
+    Judgement,
+    Ranking,
+    barred,
+    joined,
+    judge,
+    rank,
+    stands_on,
+    without,
+)
 from mien.gallery.store import faces, people
 from mien.gallery.store.schema import templates
 from mien.gallery.store.store import Row
@@ -42,14 +55,20 @@ class Search:
 
 def identify(desk: Desk, reading: Reading, search: Search) -> list[Match]:
     """One match a face, in the reading's order."""
+    require_reading(reading)
     with desk.read() as connection:
-        desk.vault.require(reading.embeddings)
-        vault, calibration = desk.vault, desk.calibration
-        probes = vault.turned(reading.embeddings.vectors)
-        point = partial(desk.point, fpir=search.fpir)
-        ranking = rank(desk.searcher, connection, reading, probes, calibration, point, search.top)
-        judged = judge(ranking, reading, calibration)
-        rows = people.by_numbers(connection, _shown(ranking, judged, search.top))
+        with desk.searcher.steady() as vault:
+            vault.require(reading.embeddings)
+            calibration = desk.calibration
+            probes = vault.turned(reading.embeddings.vectors)
+            point = partial(desk.point, fpir=search.fpir)
+            ranking = rank(desk.searcher, connection, reading, probes, calibration, point, search.top)
+        judged, rows = judge(ranking, reading, calibration), dict[int, Row[Any]]()
+        # Memory may be ahead of this view of the database: who is not in it is nobody.
+        while gone := (wanted := _shown(ranking, judged, search.top)) - set(rows):
+            rows = {**rows, **people.by_numbers(connection, sorted(gone))}
+            ranking = without(ranking, wanted - set(rows))
+            judged = judge(ranking, reading, calibration)
     matches = [_match(desk, reading, i, ranking, each, rows, search) for i, each in enumerate(judged)]
     desk.log.record("identify", [match.id for match in matches if match.id], len(matches))
     if search.queue:
@@ -57,11 +76,11 @@ def identify(desk: Desk, reading: Reading, search: Search) -> list[Match]:
     return matches
 
 
-def _shown(ranking: Ranking, judged: list[Judgement], top: int) -> list[int]:
+def _shown(ranking: Ranking, judged: list[Judgement], top: int) -> set[int]:
     """The numbers of the people whose names are wanted."""
     chosen = [ranking.people[i, each.column] for i, each in enumerate(judged) if each.column >= 0]
     best = ranking.people[:, :top].ravel()
-    return sorted({int(number) for number in (*chosen, *best) if number >= 0})
+    return {int(number) for number in (*chosen, *best) if number >= 0}
 
 
 def _match(
@@ -101,28 +120,38 @@ def verify(desk: Desk, who: str, reading: Reading, fmr: float = DEFAULT_FMR) -> 
 
     UnknownPersonError; InputError where it is not one face, or where the person has no template of this model.
     """
+    require_reading(reading)
     if len(reading) != 1:
         raise InputError(f"one face is wanted, {len(reading)} given: use Reading.choose")
     with desk.read() as connection:
         desk.vault.require(reading.embeddings)
         row = desk.require(connection, who)
         origin = desk.vault.origin
-        found = list(faces.vectors(connection, templates, origin.digests, [row.id])) if origin else []
-        if not found or not found[0]:
+        held = list(faces.vectors(connection, templates, origin.digests, [row.id])) if origin else []
+        if not held or not held[0]:
             raise InputError(f"{who}: no template of the gallery's model is kept of this person")
-        vectors = desk.vault.vectors("templates.vector", found[0])
+        vectors = desk.vault.vectors("templates.vector", held[0])
         probe = desk.vault.turned(reading.embeddings.vectors)
-    similarity = probe @ mean_vectors(vectors, np.zeros(1, np.intp)).T
+        similarity = probe @ mean_vectors(vectors, np.zeros(1, np.intp)).T
+        found = Found(np.array([[row.id]]), similarity.astype(np.float32))
+        with desk.searcher.steady():
+            marked = bool(barred(desk.searcher, connection, reading, probe, found, desk.calibration)[0, 0])
     desk.log.record("verify", [row.uid])
-    return _compared(desk, float(similarity[0, 0]), len(vectors), reading, fmr)
+    return _compared(desk, float(similarity[0, 0]), len(vectors), reading, fmr, marked=marked)
 
 
-def _compared(desk: Desk, similarity: float, count: int, reading: Reading, fmr: float) -> Comparison:
+def _compared(
+    desk: Desk, similarity: float, count: int, reading: Reading, fmr: float, *, marked: bool
+) -> Comparison:
     calibration, reasons = desk.calibration, reading.quality.reasons[0]
     weak = f"low quality: {', '.join(reasons)}" if reasons else ""
     if calibration is None:
         return Comparison(similarity, "uncalibrated", fmr, None, joined(UNCALIBRATED, weak))
     single = float(as_single(calibration, np.array([similarity], np.float32), np.array([count]))[0])
     answer = calibration.compare(single, fmr, note=joined(weak, fused_note(calibration, count)))
+    if marked:
+        return replace(
+            answer, similarity=similarity, verdict="different", note="this face is marked as not them"
+        )
     verdict = "review" if weak and answer.verdict == "same" else answer.verdict
     return Comparison(similarity, verdict, fmr, answer.score_fmr, answer.note)

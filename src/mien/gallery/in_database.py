@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -75,6 +75,11 @@ class InDatabase:
             _take_in(connection, vault)
         elif waiting > FEW:
             self._catch_up(vault)
+
+    @contextmanager
+    def steady(self) -> Iterator[Vault]:
+        """Every search sees the state of its own transaction; nothing has to be held."""
+        yield self.vault
 
     def size(self, connection: Connection) -> int:
         """How many people can be found."""

@@ -17,7 +17,7 @@ import secrets
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,9 +49,8 @@ class AuditLog:
     """The chain of one writer: this gallery object in this process."""
 
     def __init__(self, store: Store, uid: str, signer: Signer, actor: str | None = None) -> None:
-        self._store, self._signer = store, signer
-        self.writer, self._actor = secrets.token_hex(16), actor or _user()
-        self._seq, self._hash = 0, _first(uid, self.writer)
+        self._store, self._uid, self._signer, self._actor = store, uid, signer, actor or _user()
+        self._begin()
         self._waiting: deque[Entry] = deque()
         self._lock = threading.RLock()
         self._wake, self._thread = threading.Event(), None  # type: threading.Event, threading.Thread | None
@@ -70,31 +69,38 @@ class AuditLog:
     @contextmanager
     def change(self) -> Iterator[Change]:
         """A transaction as the only writer, with its rows of the log and those that wait."""
-        with self._lock:
-            with self._store.write() as connection:
-                change = Change(connection)
-                yield change
-                waiting = self._taken()
-                try:
-                    state = self._chained(connection, [*waiting, *change.entries])
-                except BaseException:
-                    self._waiting.extendleft(reversed(waiting))
-                    raise
-            self._seq, self._hash = state
+        with self._lock, self._written(ordered=True) as change:
+            yield change
 
     def flush(self) -> None:
         """Write what waits. StoreError where the database refuses; then it goes on waiting."""
         with self._lock:
-            waiting = self._taken()
-            if not waiting:
-                return
-            try:
-                with self._store.write(ordered=False) as connection:
-                    state = self._chained(connection, waiting)
-            except BaseException:
-                self._waiting.extendleft(reversed(waiting))
-                raise
-            self._seq, self._hash = state
+            if self._waiting:
+                with self._written(ordered=False):
+                    pass
+
+    @contextmanager
+    def _written(self, *, ordered: bool) -> Iterator[Change]:
+        """A transaction, with its rows and those that wait at its end. Where it fails, they wait on."""
+        waiting: list[Entry] = []
+        end: tuple[int, bytes] | None = None
+        try:
+            with self._store.write(ordered=ordered) as connection:
+                change = Change(connection)
+                yield change
+                waiting = self._taken()
+                end = self._chained(connection, [*waiting, *change.entries])
+        except BaseException:
+            self._waiting.extendleft(reversed(waiting))
+            if end is not None:  # perhaps it was written, and only the answer was lost: this chain is left
+                self._begin()
+            raise
+        self._seq, self._hash = end or (self._seq, self._hash)
+
+    def _begin(self) -> None:
+        """A new chain."""
+        self.writer = secrets.token_hex(16)
+        self._seq, self._hash = 0, _first(self._uid, self.writer)
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -150,8 +156,11 @@ def row_hash(previous: bytes, row: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(previous + json.dumps(words, ensure_ascii=True).encode()).digest()
 
 
-def check(uid: str, rows: Iterator[Row[Any]], heads: Sequence[Row[Any]]) -> list[str]:
-    """What is wrong with a gallery's log, in words; empty where every chain is whole and its head is signed."""
+def check(uid: str, rows: Iterator[Row[Any]], heads: Sequence[Row[Any]], trusted: Collection[str]) -> list[str]:
+    """What is wrong with a gallery's log, in words; empty where every chain is whole and its head is signed.
+
+    trusted: the public keys whose signatures count; who can write to the database can sign with one of his own.
+    """
     wanted = {head.writer: head for head in heads}
     ends: dict[str, tuple[int, bytes]] = {}
     wrong: list[str] = []
@@ -163,15 +172,17 @@ def check(uid: str, rows: Iterator[Row[Any]], heads: Sequence[Row[Any]]) -> list
         elif found != bytes(row.hash):
             wrong.append(f"chain {row.writer[:8]}: row {row.seq} was changed, or one before it was")
         ends[row.writer] = row.seq, bytes(row.hash)
-    wrong += [problem for head in heads if (problem := _head_problem(head, ends.get(head.writer)))]
+    wrong += [problem for head in heads if (problem := _head_problem(head, ends.get(head.writer), trusted))]
     wrong += [f"chain {writer[:8]}: nobody signed it" for writer in ends if writer not in wanted]
     return wrong
 
 
-def _head_problem(head: Row[Any], end: tuple[int, bytes] | None) -> str:
+def _head_problem(head: Row[Any], end: tuple[int, bytes] | None, trusted: Collection[str]) -> str:
     name = f"chain {head.writer[:8]}"
     if not verify(head.signed_by, _head(head.writer, head.seq, bytes(head.hash)), bytes(head.signature)):
         return f"{name}: its head was changed; the signature does not fit"
+    if head.signed_by not in trusted:
+        return f"{name}: signed by another key, {head.signed_by}; name it (--signed-by) if it is yours"
     if end is None or end[0] < head.seq:
         return f"{name}: rows after {end[0] if end else 0} are missing; {head.seq} were signed"
     if end != (head.seq, bytes(head.hash)):

@@ -90,7 +90,7 @@ def _moved(desk: Desk, change: Change, made: dict[int, Embeddings], origin: Orig
     there = {kept[number].person for number in made if number in kept}
     for number in owners:
         faces.note_change(connection, number)
-    behind = tuple(desk.person(row) for number, row in owners.items() if number not in there)
+    behind = tuple(desk.person(owners[number]) for number in sorted(owners) if number not in there)
     return Migration(sum(number in kept for number in made), moved, behind)
 
 

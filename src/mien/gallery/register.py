@@ -13,9 +13,10 @@ import numpy as np
 from mien.errors import InputError
 from mien.gallery.answers import Person, clean
 from mien.gallery.desk import Desk
-from mien.gallery.enrol import name_values
+from mien.gallery.enrol import name_values, require_free
 from mien.gallery.log import Change
 from mien.gallery.places import box_of
+from mien.gallery.reviews import drop_overruled
 from mien.gallery.store import audit, faces, people
 from mien.gallery.store.schema import crops, marks, reviews, templates
 from mien.gallery.store.store import Connection, Row, Table
@@ -54,11 +55,7 @@ def rename(desk: Desk, who: str, name: str) -> Person:
     name = clean("name", name)
     with desk.change() as change:
         row = desk.require(change.connection, who)
-        other = desk.find(change.connection, name)
-        if other is not None and other.id != row.id:
-            raise InputError(
-                f"{name!r}: another person in the gallery is called so; `mien people merge` joins two"
-            )
+        require_free(desk, change, name, row)
         values = name_values(desk, row.uid, name, desk.person(row).reference)
         people.change(change.connection, row.id, **values)
         faces.note_change(change.connection, row.id)
@@ -81,6 +78,7 @@ def merge(desk: Desk, into: str, other: str) -> Person:
         gone = faces.remove_of(change.connection, theirs.id)
         people.remove(change.connection, theirs.id)
         _settle(change, mine, theirs)
+        drop_overruled(change, mine.id)
         for number in (mine.id, theirs.id):
             faces.note_change(change.connection, number)
         change.record("merge", [mine.uid, theirs.uid], 1 + gone["reviews"])
@@ -100,8 +98,7 @@ def split(desk: Desk, who: str, numbers: Iterable[int], name: str) -> Person:
         if strange or not wanted or len(wanted) == len(rows):
             held = ", ".join(str(each.id) for each in rows)
             raise InputError(f"{who} has the templates {held}: name some of them, and not all")
-        if desk.find(change.connection, name) is not None:
-            raise InputError(f"{name!r}: somebody in the gallery is called so already")
+        require_free(desk, change, name, None)
         new = _copied(desk, change, row, name)
         for each in rows:
             if each.id in wanted:
@@ -113,9 +110,10 @@ def split(desk: Desk, who: str, numbers: Iterable[int], name: str) -> Person:
 
 
 def export(desk: Desk, who: str) -> dict[str, Any]:
-    """Everything the gallery holds of a person, as JSON has it (GDPR, articles 15 and 20).
+    """What the gallery holds of a person, as JSON has it (GDPR, articles 15 and 20).
 
-    Vectors are as the model made them, without the gallery's secret turn; crops are JPEG files in base64.
+    Faces that are marked as not theirs are somebody else's, so only their places are given. Vectors are as
+    the model made them, without the gallery's secret turn; crops are JPEG files in base64.
     """
     with desk.read() as connection:
         row = desk.require(connection, who)
@@ -126,7 +124,7 @@ def export(desk: Desk, who: str) -> dict[str, Any]:
             ],
             "crops": _exported_crops(desk, connection, row),
             "not_this_person": [_place(each) for each in faces.of_person(connection, marks, row.id)],
-            "in_review": [_place(each) for each in faces.of_person(connection, reviews, row.id)],
+            "in_review": [_reviewed(desk, each, row) for each in faces.of_person(connection, reviews, row.id)],
             "log": [_logged(each) for each in audit.about(connection, row.uid)],
         }
     desk.log.record("export", [row.uid])
@@ -155,6 +153,11 @@ def _exported_crops(desk: Desk, connection: Connection, owner: Row[Any]) -> list
         n: desk.vault.open_one("crops.image", owner.uid, bytes(r.image), r.data_key) for n, r in kept.items()
     }
     return [{"template": number, "jpeg": base64.b64encode(image).decode()} for number, image in opened.items()]
+
+
+def _reviewed(desk: Desk, row: Row[Any], owner: Row[Any]) -> dict[str, Any]:
+    source = desk.vault.open_one("reviews.source", owner.uid, bytes(row.source), row.data_key).decode()
+    return {**_place(row), "source": source, "score": row.score, "fpir": row.fpir}
 
 
 def _place(row: Row[Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mien.errors import InputError, StoreError
 from mien.gallery.desk import Desk
 from mien.gallery.log import Change
 from mien.gallery.protection.keys import MainKey, new_salt
@@ -16,7 +17,7 @@ from mien.gallery.protection.renewable import Transform
 from mien.gallery.store import faces, people, settings
 from mien.gallery.store.schema import SEALED, WITH_VECTORS
 from mien.gallery.store.schema import people as people_table
-from mien.gallery.store.store import Row, Table
+from mien.gallery.store.store import Connection, Row, Table
 from mien.gallery.vault import Key, Vault, add_secret, main_key, rewrap_all
 
 BATCH = 500  # rows of a transaction
@@ -39,33 +40,37 @@ def rotate(desk: Desk, new: Key = None) -> Iterator[int]:
         change.record("rotate", results=0)
     with desk.store.read() as connection:
         desk.vault = Vault.open(connection, desk.key) or desk.vault
-    desk.store.erase()
+    _let_go(desk)
 
 
-def left(desk: Desk) -> int:
-    """How many rows a rotation has to seal anew."""
-    with desk.store.read() as connection:
-        return sum(faces.counts(connection).values())
+def _let_go(desk: Desk) -> None:
+    """Leave nothing in the files that was sealed or turned before. StoreError where somebody still reads it."""
+    if not desk.store.rewrite():
+        raise StoreError(
+            f"{desk.store.where}: everything is under the new secret, but files still hold what was before, "
+            f"since somebody reads the gallery; do it once more when nobody does"
+        )
 
 
 def _new_data_key(desk: Desk, change: Change, new: Key) -> MainKey:
     """Begin, or go on with, a rotation; the main key that wraps the gallery's secrets from now on."""
     connection = change.connection
     row = settings.read(connection)
-    salt = row.salt if row else None
-    held = settings.read_secrets(connection)
-    old = main_key(desk.key, salt) if held else None
-    if new is not None or old is None:
-        salt = new_salt() if isinstance(new, str) else salt if new is None else None
-        wrapping = main_key(new if new is not None else desk.key, salt)
-        if old is not None:
-            rewrap_all(connection, desk.vault.uid, old, wrapping)
-        settings.change(connection, salt=salt)
-    else:
-        wrapping = old
+    old = main_key(desk.key, row.salt if row else None) if settings.read_secrets(connection) else None
+    wrapping = old if old is not None and new is None else _first_key(connection, new or desk.key)
+    if old is not None and wrapping is not old:
+        rewrap_all(connection, desk.vault.uid, old, wrapping)
     if not _unfinished(desk, change):
         desk.vault = add_secret(connection, desk.vault, "data", wrapping)
         change.record("new data key", results=0)
+    return wrapping
+
+
+def _first_key(connection: Connection, key: Key) -> MainKey:
+    """A main key that the gallery did not have before; a passphrase gets a salt, which is stored."""
+    salt = new_salt() if isinstance(key, str) else None
+    wrapping = main_key(key, salt)
+    settings.change(connection, salt=salt)
     return wrapping
 
 
@@ -106,24 +111,37 @@ def _sealed_anew(desk: Desk, change: Change, table: Table, row: Row[Any]) -> Non
         faces.change(change.connection, table, faces.number_of(row), **values)
 
 
-def renew(desk: Desk) -> int:
+def renew(desk: Desk, key: Key = None) -> int:
     """Give every vector another secret turn, without any photograph; how many were changed.
 
-    The old templates match nothing any more. A gallery without a secret turn gets its first. All or nothing.
-    KeyingError where no main key is given to keep the secret with.
+    The old templates match nothing any more. A gallery without a secret turn gets its first, and where it had
+    no main key, `key` to keep the secret with. All or nothing. KeyingError without a main key; InputError for
+    a second one, which is what `rotate` is for.
     """
     with desk.change() as change:
-        connection = change.connection
-        row = settings.read(connection)
+        wrapping = _key_of(desk, change.connection, key)
         before = desk.vault
-        vault = add_secret(connection, before, "transform", main_key(desk.key, row.salt if row else None))
+        vault = add_secret(change.connection, before, "transform", wrapping)
         changed = _turn_all(change, before, vault)
-        settings.drop_secrets(connection, "transform", but=vault.transform)
+        settings.drop_secrets(change.connection, "transform", but=vault.transform)
         change.record("renew", results=changed)
+    desk.key = wrapping
     with desk.read():
         pass  # everything in memory is made anew from the new templates
-    desk.store.erase()
+    _let_go(desk)
     return changed
+
+
+def _key_of(desk: Desk, connection: Connection, new: Key) -> MainKey:
+    """The gallery's main key, or its first."""
+    row = settings.read(connection)
+    if not settings.read_secrets(connection):
+        return _first_key(connection, new or desk.key)
+    if new is not None:
+        raise InputError(
+            "this gallery has a key already; `mien gallery rotate` with --key-file gives it another"
+        )
+    return main_key(desk.key, row.salt if row else None)
 
 
 def _turn_all(change: Change, before: Vault, after: Vault) -> int:

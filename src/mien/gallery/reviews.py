@@ -8,9 +8,9 @@ from typing import Any
 from mien.errors import InputError
 from mien.gallery.answers import Match, Review
 from mien.gallery.desk import Desk
-from mien.gallery.enrol import template_values
+from mien.gallery.enrol import require_reading, template_values
 from mien.gallery.log import Change
-from mien.gallery.places import box_of
+from mien.gallery.places import box_of, same_place
 from mien.gallery.store import faces, people
 from mien.gallery.store.schema import marks, reviews, templates
 from mien.gallery.store.store import Row
@@ -73,11 +73,22 @@ def confirm(desk: Desk, number: int) -> None:
     """It is that person: the face becomes one more of their templates."""
     with desk.change() as change:
         row, owner = _taken(desk, change, number)
+        if desk.vault.origin is None or (row.bundle, row.aligner) != desk.vault.origin.digests:
+            raise InputError(f"review {number}: of the model before this one; reject it, and search anew")
         moved = _resealed(desk, row, owner, "templates.vector")
         kept = {name: getattr(row, name) for name in ENROLLED}
         faces.add(change.connection, templates, {**kept, "reasons": row.reasons, **moved})
+        drop_overruled(change, row.person)
         faces.note_change(change.connection, row.person)
         change.record("confirm", [owner.uid])
+
+
+def drop_overruled(change: Change, number: int) -> None:
+    """Marks that a person is not a face which is now one of their own templates."""
+    mine = faces.of_person(change.connection, templates, number)
+    for each in faces.of_person(change.connection, marks, number):
+        if any(own.picture == each.picture and same_place(own.box, each.box) for own in mine):
+            faces.remove(change.connection, marks, each.id)
 
 
 def reject(desk: Desk, number: int) -> None:
@@ -94,6 +105,7 @@ def mark(desk: Desk, who: str, reading: Reading) -> None:
     """The one face of a reading is not this person, however alike. UnknownPersonError; InputError for
     several.
     """
+    require_reading(reading)
     if len(reading) != 1:
         raise InputError(f"one face is wanted, {len(reading)} given: use Reading.choose")
     with desk.change() as change:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mien.fusion import mean_vectors
 from mien.gallery.index import Found, Index
+from mien.gallery.index.turns import Turns
 from mien.gallery.store import faces, people
 from mien.gallery.store.schema import marks, templates
 from mien.gallery.store.store import Connection
@@ -18,141 +19,150 @@ from mien.gallery.vault import Vault
 from mien.values import Floats
 
 Numbers = NDArray[np.int64]
+Build = Callable[[int, int], Index]  # an empty index for vectors of a dimension, of so many people
+Some = tuple[Numbers, Floats, NDArray[np.intp]]  # people, their templates, and where each person's begin
 MOST_SINGLY = 0.5  # of the people; when more changed, everything is read anew
-PUT = 50_000  # people that enter the index at a time
+PUT = 50_000  # templates that are fused at a time
 
 
 @dataclass(slots=True)
-class Roster:
-    """The people of a gallery as far as searches need them. Safe for many searches at once.
+class Held:
+    """What is in memory of the people of a gallery, up to the change `seen`."""
 
-    build makes an empty index for vectors of a dimension, of so many people.
-    """
-
-    build: Callable[[int, int], Index]
     vault: Vault
-    index: Index | None = None
+    index: Index
     seen: int = 0
     counts: dict[int, int] = field(default_factory=dict)
     marks: dict[int, Floats] = field(default_factory=dict)
     places: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def refresh(self, connection: Connection, vault: Vault) -> None:
-        """Take in what changed since the last time, as this view of the database has it."""
-        with self._lock:
-            newest = faces.newest_change(connection)
-            moved = (vault.origin, vault.transform) != (self.vault.origin, self.vault.transform)
-            self.vault = vault
-            if vault.origin is None or (newest == self.seen and self.index is not None and not moved):
-                return
-            everything = moved or self.index is None
-            changed = [] if everything else faces.changed_since(connection, self.seen)
-            everything |= len(changed) > MOST_SINGLY * len(self.counts)
-            self._read(connection, None if everything else changed)
-            self.seen = newest
+    @property
+    def digests(self) -> tuple[str, str]:
+        """Bundle and aligner of the vectors."""
+        return self.vault.origin.digests if self.vault.origin else ("", "")
 
-    def size(self, connection: Connection) -> int:
-        """How many people can be found."""
-        return len(self.counts)
-
-    def search(self, connection: Connection, probes: Floats, most: int) -> Found:
-        """The people most like each probe (q,d), which is turned as the gallery's vectors are: at most
-        `most`.
-        """
-        if self.index is None or not self.counts:
-            return Found(np.empty((len(probes), 0), np.int64), np.empty((len(probes), 0), np.float32))
-        return self.index.search(probes, min(most, len(self.counts)))
-
-    def templates_of(self, connection: Connection, numbers: Numbers) -> Numbers:
-        """How many templates each of these people has."""
-        return np.array([self.counts.get(int(number), 0) for number in numbers], np.int64)
-
-    def marks_of(self, connection: Connection, numbers: Iterable[int]) -> dict[int, Floats]:
-        """Vectors of faces that are not the person, by person, of those of these people who have any."""
-        return {number: self.marks[number] for number in numbers if number in self.marks}
-
-    def _read(self, connection: Connection, numbers: list[int] | None) -> None:
-        origin = self.vault.origin
-        if origin is None:
-            return
-        if numbers is None or self.index is None:
-            self.index, numbers = self.build(origin.dimension, people.count(connection)), None
-            self.counts, self.marks, self.places = {}, {}, {}
+    def take_in(self, connection: Connection, numbers: list[int] | None) -> None:
+        """Read these people, or all; who has no template any more goes."""
         left = set(numbers or ())
-        for owners, vectors, starts in self._persons(connection, numbers):
+        for owners, vectors, starts in _people(self._templates(connection, numbers)):
             self.index.put(owners, mean_vectors(vectors, starts))
-            ends = np.append(starts[1:], len(vectors))
-            self.counts.update(zip(owners.tolist(), (ends - starts).tolist(), strict=True))
+            counts = np.diff(starts, append=len(vectors))
+            self.counts.update(zip(owners.tolist(), counts.tolist(), strict=True))
             left.difference_update(owners.tolist())
-        self._drop(left)
-        self._read_marks(connection, numbers)
+        if left:
+            self.index.remove(np.array(sorted(left), np.int64))
+        for number in left:
+            self.counts.pop(number, None)
+        self._take_in_marks(connection, numbers)
 
-    def places_of(self, connection: Connection, numbers: Iterable[int]) -> dict[int, list[tuple[str, str]]]:
-        """Pictures (SHA-256) and boxes of faces that are not the person, whatever model saw them."""
-        return {number: self.places[number] for number in numbers if number in self.places}
+    def _templates(self, connection: Connection, numbers: list[int] | None) -> Iterator[tuple[Numbers, Floats]]:
+        for some in faces.vectors(connection, templates, self.digests, numbers):
+            if some:
+                owners = np.array([row.person for row in some], np.int64)
+                yield owners, self.vault.vectors("templates.vector", some)
 
-    def _persons(
-        self, connection: Connection, numbers: list[int] | None
-    ) -> Iterable[tuple[Numbers, Floats, NDArray[np.intp]]]:
-        """People, their templates' vectors, and where each person's begin: many people at a time."""
-        held: list[tuple[Numbers, Floats]] = []
-        size = 0
-        for some in faces.vectors(connection, templates, self._digests(), numbers):
-            if not some:
-                continue
-            held.append(
-                (np.array([row.person for row in some], np.int64), self.vault.vectors("templates.vector", some))
-            )
-            size += len(some)
-            if size >= PUT:
-                held, whole = _cut(held)
-                size = sum(len(owners) for owners, _ in held)
-                yield from whole
-        owners, vectors = _joined(held)
-        if len(owners):
-            yield _persons(owners, vectors)
-
-    def _read_marks(self, connection: Connection, numbers: list[int] | None) -> None:
+    def _take_in_marks(self, connection: Connection, numbers: list[int] | None) -> None:
         for number in numbers or ():
             self.marks.pop(number, None)
             self.places.pop(number, None)
         for row in faces.marked_places(connection, numbers):
             self.places.setdefault(row.person, []).append((row.picture, row.box))
-        for some in faces.vectors(connection, marks, self._digests(), numbers):
+        for some in faces.vectors(connection, marks, self.digests, numbers):
             vectors = self.vault.vectors("marks.vector", some) if some else ()
             for row, vector in zip(some, vectors, strict=True):
                 before = self.marks.get(row.person)
                 self.marks[row.person] = vector[None] if before is None else np.vstack([before, vector])
 
-    def _drop(self, numbers: set[int]) -> None:
-        if numbers and self.index is not None:
-            self.index.remove(np.array(sorted(numbers), np.int64))
-        for number in numbers:
-            self.counts.pop(number, None)
-            self.marks.pop(number, None)
-            self.places.pop(number, None)
 
-    def _digests(self) -> tuple[str, str]:
-        return self.vault.origin.digests if self.vault.origin else ("", "")
+@dataclass(slots=True)
+class Roster:
+    """The people of a gallery as far as searches need them: many search at once, or one takes in changes."""
+
+    build: Build
+    vault: Vault
+    held: Held | None = None
+    _turns: Turns = field(default_factory=Turns)
+
+    def refresh(self, connection: Connection, vault: Vault) -> None:
+        """Take in what changed since the last time, as this view of the database has it."""
+        newest = faces.newest_change(connection)
+        if vault.origin is None or self._is_of(vault, newest):
+            return
+        with self._turns.writing():
+            if not self._is_of(vault, newest):
+                self._read(connection, vault, newest)
+
+    @contextmanager
+    def steady(self) -> Iterator[Vault]:
+        """Nothing in memory changes meanwhile. Gives the vault of what is there. Not to be nested."""
+        with self._turns.reading():
+            yield self.held.vault if self.held else self.vault
+
+    def size(self, connection: Connection) -> int:
+        """How many people can be found."""
+        return len(self.held.counts) if self.held else 0
+
+    def search(self, connection: Connection, probes: Floats, most: int) -> Found:
+        """The people most like each probe (q,d), turned as the gallery's vectors are: at most `most`."""
+        held = self.held
+        if held is None or not held.counts:
+            return Found(np.empty((len(probes), 0), np.int64), np.empty((len(probes), 0), np.float32))
+        return held.index.search(probes, min(most, len(held.counts)))
+
+    def templates_of(self, connection: Connection, numbers: Numbers) -> Numbers:
+        """How many templates each of these people has."""
+        counts = self.held.counts if self.held else {}
+        return np.array([counts.get(int(number), 0) for number in numbers], np.int64)
+
+    def marks_of(self, connection: Connection, numbers: Iterable[int]) -> dict[int, Floats]:
+        """Vectors of faces that are not the person, by person, of those of these people who have any."""
+        known = self.held.marks if self.held else {}
+        return {number: known[number] for number in numbers if number in known}
+
+    def places_of(self, connection: Connection, numbers: Iterable[int]) -> dict[int, list[tuple[str, str]]]:
+        """Pictures (SHA-256) and boxes of faces that are not the person, whatever model saw them."""
+        known = self.held.places if self.held else {}
+        return {number: known[number] for number in numbers if number in known}
+
+    def _is_of(self, vault: Vault, newest: int) -> bool:
+        """Whether memory is as new as a view with this vault and newest change, or newer."""
+        held = self.held
+        return held is not None and held.seen >= newest and _same(held.vault, vault)
+
+    def _read(self, connection: Connection, vault: Vault, newest: int) -> None:
+        held = self.held
+        changed: list[int] | None = None
+        if held is not None and _same(held.vault, vault) and held.seen <= newest:
+            changed = faces.changed_since(connection, held.seen)
+        if held is None or changed is None or len(changed) > MOST_SINGLY * len(held.counts):
+            dimension = vault.origin.dimension if vault.origin else 0
+            held, changed = Held(vault, self.build(dimension, people.count(connection))), None
+        held.vault = vault  # which may hold another data key
+        held.take_in(connection, changed)
+        held.seen = newest
+        self.held = held  # only what was read to its end
 
 
-def _persons(owners: Numbers, vectors: Floats) -> tuple[Numbers, Floats, NDArray[np.intp]]:
+def _same(a: Vault, b: Vault) -> bool:
+    """Whether vectors of one compare with those of the other."""
+    return (a.origin, a.transform, a.incarnation) == (b.origin, b.transform, b.incarnation)
+
+
+def _people(parts: Iterable[tuple[Numbers, Floats]]) -> Iterator[Some]:
+    """People with all their templates: parts come by rising person, and one may go on in the next."""
+    owners, vectors = np.empty(0, np.int64), np.empty((0, 0), np.float32)
+    for more, of_more in parts:
+        owners = np.concatenate([owners, more])
+        vectors = np.concatenate([vectors, of_more]) if vectors.size else of_more
+        if len(owners) >= PUT:
+            last = int(np.searchsorted(owners, owners[-1]))
+            if last:
+                yield _each(owners[:last], vectors[:last])
+            owners, vectors = owners[last:], vectors[last:]
+    if len(owners):
+        yield _each(owners, vectors)
+
+
+def _each(owners: Numbers, vectors: Floats) -> Some:
     persons, starts = np.unique(owners, return_index=True)
     return persons, vectors, starts
-
-
-def _joined(parts: list[tuple[Numbers, Floats]]) -> tuple[Numbers, Floats]:
-    if not parts:
-        return np.empty(0, np.int64), np.empty((0, 0), np.float32)
-    return np.concatenate([owners for owners, _ in parts]), np.concatenate([vectors for _, vectors in parts])
-
-
-def _cut(
-    parts: list[tuple[Numbers, Floats]],
-) -> tuple[list[tuple[Numbers, Floats]], list[tuple[Numbers, Floats, NDArray[np.intp]]]]:
-    """The parts with the last person held back, who may go on in the next rows, and everybody before."""
-    owners, vectors = _joined(parts)
-    last = int(np.searchsorted(owners, owners[-1]))
-    before = [_persons(owners[:last], vectors[:last])] if last else []
-    return [(owners[last:], vectors[last:])], before

@@ -12,8 +12,9 @@ most *review*.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import lap
@@ -43,6 +44,10 @@ class Searcher(Protocol):
 
     def refresh(self, connection: Connection, vault: Vault) -> None:
         """Take in what changed."""
+        ...
+
+    def steady(self) -> AbstractContextManager[Vault]:
+        """A while in which what is found does not change, and the vault of what is there. Not to be nested."""
         ...
 
     def size(self, connection: Connection) -> int:
@@ -103,13 +108,24 @@ def rank(
     numbers, inverse = np.unique(found.keys, return_inverse=True)
     templates = searcher.templates_of(connection, numbers)[inverse].reshape(found.keys.shape)
     scores = _single(calibration, found.scores, templates)
-    barred = _barred(searcher, connection, probes, found, calibration)
-    barred |= _marked_here(searcher, connection, reading, found)
-    scores = np.where(barred | (found.keys < 0) | (templates == 0), LIKEST, scores).astype(np.float32)
+    out = barred(searcher, connection, reading, probes, found, calibration)
+    scores = np.where(out | (found.keys < 0) | (templates == 0), LIKEST, scores).astype(np.float32)
     order = np.lexsort((found.keys, -scores), axis=1)
     people, scores = np.take_along_axis(found.keys, order, axis=1), np.take_along_axis(scores, order, axis=1)
     people = np.where(np.isfinite(scores), people, -1)
     return Ranking(people, scores, np.take_along_axis(templates, order, axis=1), size, point(size))
+
+
+def without(ranking: Ranking, gone: Collection[int]) -> Ranking:
+    """The ranking without these people, who are not there any more."""
+    if not gone:
+        return ranking
+    struck = np.where(np.isin(ranking.people, list(gone)), LIKEST, ranking.scores)
+    order = np.argsort(-struck, axis=1, kind="stable")
+    scores = np.take_along_axis(struck, order, axis=1).astype(np.float32)
+    people = np.where(np.isfinite(scores), np.take_along_axis(ranking.people, order, axis=1), -1)
+    templates = np.take_along_axis(ranking.templates, order, axis=1).astype(np.int64)
+    return replace(ranking, people=people, scores=scores, templates=templates)
 
 
 def assign(ranking: Ranking) -> NDArray[np.int64]:
@@ -190,10 +206,23 @@ def _single(calibration: Calibration | None, scores: Floats, templates: Numbers)
     return np.stack(flat).astype(np.float32)
 
 
-def _barred(
+def barred(
+    searcher: Searcher,
+    connection: Connection,
+    reading: Reading,
+    probes: Floats,
+    found: Found,
+    calibration: Calibration | None,
+) -> NDArray[np.bool_]:
+    """(f,k) which candidates a face is marked not to be."""
+    out = _like_a_marked_face(searcher, connection, probes, found, calibration)
+    return out | _marked_here(searcher, connection, reading, found)
+
+
+def _like_a_marked_face(
     searcher: Searcher, connection: Connection, probes: Floats, found: Found, calibration: Calibration | None
 ) -> NDArray[np.bool_]:
-    """Which candidates a face is marked not to be: it is alike a marked face, and more so than the person."""
+    """Which candidates have a marked face that the face is alike, and more so than the person."""
     barred = np.zeros(found.keys.shape, np.bool_)
     level = calibration.threshold(DEFAULT_FMR) if calibration else LIKEST
     for number, vectors in searcher.marks_of(connection, _numbers(found)).items():

@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -60,8 +60,9 @@ class Vault:
     origin: Origin | None
     seals: Mapping[int, Seal]
     data_key: int
-    turn_secrets: Mapping[int, bytes]
+    turn_secrets: Mapping[int, bytes] = field(repr=False)
     transform: int
+    incarnation: str = ""
     turn: Transform | None = None
 
     @classmethod
@@ -75,7 +76,9 @@ class Vault:
         origin = Origin(row.bundle, row.aligner, row.dimension) if row.dimension else None
         seals = {number: AesSeal(secret) for (what, number), secret in opened.items() if what == "data"}
         turns = {number: secret for (what, number), secret in opened.items() if what == "transform"}
-        vault = cls(row.uid, origin, {PLAIN: PlainSeal(), **seals}, row.data_key, turns, row.transform)
+        vault = cls(
+            row.uid, origin, {PLAIN: PlainSeal(), **seals}, row.data_key, turns, row.transform, row.incarnation
+        )
         vault = vault._turning()
         kept = wrapped.get(("transform", row.transform))
         if vault.turn is not None and kept is not None and kept.check_vector:
@@ -186,7 +189,7 @@ class Vault:
 def create(connection: Connection, key: Key, *, encrypt: bool, renewable: bool) -> Vault:
     """Make a gallery in an empty database. KeyingError where protection is asked for and no key is given."""
     salt = new_salt() if isinstance(key, str) else None
-    row = {"uid": secrets.token_hex(16), "created": now(), "salt": salt}
+    row = {"uid": secrets.token_hex(16), "incarnation": secrets.token_hex(16), "created": now(), "salt": salt}
     settings.write_first(connection, row)
     vault = Vault.open(connection)
     if vault is None:

@@ -144,6 +144,12 @@ def remove_of(connection: Connection, number: int) -> dict[str, int]:
     return gone
 
 
+def remove_crops(connection: Connection, number: int) -> int:
+    """A person's kept pictures; how many went."""
+    mine = select(templates.c.id).where(templates.c.person == number)
+    return connection.execute(delete(crops).where(crops.c.template.in_(mine))).rowcount
+
+
 def note_change(connection: Connection, number: int) -> int:
     """Say that a person changed; the number of the change. Only within an ordered transaction."""
     connection.execute(delete(changes).where(changes.c.person == number))
@@ -156,8 +162,9 @@ def newest_change(connection: Connection) -> int:
 
 
 def changed_since(connection: Connection, seq: int) -> list[int]:
-    """The people who changed after the change with this number."""
-    return list(connection.execute(select(changes.c.person).where(changes.c.seq > seq)).scalars())
+    """The people who changed after the change with this number, by rising number."""
+    wanted = select(changes.c.person).where(changes.c.seq > seq).order_by(changes.c.person)
+    return list(connection.execute(wanted).scalars())
 
 
 def counts(connection: Connection) -> dict[str, int]:

@@ -13,6 +13,7 @@ from mien.errors import MissingExtraError
 from mien.gallery.store.schema import metadata
 
 WRITER = 0x6D69656E  # the advisory lock's number: "mien"
+WAIT = 30  # seconds for who writes, before the database is called held by another
 CHUNK = 16 << 20  # bytes of a server's file at a time
 FUSED = "fused"  # the table of the search inside the database, where that is used
 PRIVATE = ("people", "templates", "crops", "marks", "reviews", FUSED)  # what holds something of somebody
@@ -41,6 +42,9 @@ class Postgres:
         settings = {"isolation_level": "READ COMMITTED", "pool_pre_ping": True}
         return create_engine(self.url, hide_parameters=True, **settings)
 
+    def require_sound(self, engine: Engine) -> None:
+        """Nothing: the server looks after its pages, and checks them where it was told to (data checksums)."""
+
     def files(self) -> list[Path]:
         """None: they are the server's."""
         return []
@@ -54,6 +58,7 @@ class Postgres:
 
         One that saw the state of its first statement would wait for the lock and then work on what was before.
         """
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WAIT}s'")
         if ordered:
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": WRITER})
 
@@ -72,9 +77,9 @@ class Postgres:
             _checkpoint(connection)
         return True
 
-    def rewrite(self, engine: Engine) -> bool:
-        """Write every table anew."""
-        return self.erase(engine, now=True)
+    def rewrite(self, engine: Engine, *, now: bool = True) -> bool:
+        """Write every table anew, as `erase` does."""
+        return self.erase(engine, now=now)
 
     def contents(self, engine: Engine) -> Iterator[bytes] | None:
         """The bytes of every file of the tables, their indexes and statistics; None where the role may not."""

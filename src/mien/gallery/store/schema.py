@@ -33,6 +33,7 @@ gallery = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("uid", String(32), nullable=False),
+    Column("incarnation", String(32), nullable=False),  # another after each restore: what is in memory is void
     Column("created", String(32), nullable=False),
     Column("bundle", String(64), nullable=False, server_default=""),
     Column("aligner", String(64), nullable=False, server_default=""),

@@ -8,16 +8,35 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import (
+    URL,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    Engine,
+    Float,
+    Integer,
+    LargeBinary,
+    Table,
+    create_engine,
+    event,
+)
 
 from mien.errors import StoreError
-from mien.gallery.store.refusals import DAMAGED
+from mien.gallery.store.refusals import DAMAGED, FOREIGN
+from mien.gallery.store.schema import metadata
+from mien.gallery.store.store import VERSIONS
 
 WAIT = 30.0  # seconds for who holds the file, before it is called locked
 OWNER_ONLY = 0o600
 HEADER = 100  # bytes
 CHUNK = 16 << 20  # bytes of a file at a time
+CHECKED = (
+    1 << 30
+)  # bytes of a file up to which all of it is checked when it is opened (0.3 s for 100,000 people)
 SETTINGS = (
+    "PRAGMA cell_size_check=ON",  # a damaged page is refused when it is read
     "PRAGMA journal_mode=WAL",  # who reads never waits for who writes
     "PRAGMA synchronous=FULL",  # what was acknowledged survives a power cut
     "PRAGMA secure_delete=ON",  # what is deleted is overwritten with zeros
@@ -48,11 +67,22 @@ class Sqlite:
             raise StoreError(f"{self.path}: cannot be made ({error.strerror})") from error
 
     def engine(self) -> Engine:
-        """An engine on the file, which must exist."""
-        self._require_whole()
+        """An engine on the file, which must exist. StoreError where it is cut off, or no gallery's."""
+        if not self._is_whole() and not self._has_log():
+            raise StoreError(f"{self.path}: {DAMAGED}")
         engine = create_engine(self.url, connect_args={"timeout": WAIT}, hide_parameters=True)
         event.listen(engine, "connect", self._connected)
         return engine
+
+    def require_sound(self, engine: Engine) -> None:
+        """StoreError where a page is damaged, or a value is of another kind than its column; see CHECKED."""
+        if self._is_whole() and self.path.stat().st_size > CHECKED:
+            return
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+            kinds = map(_of_another_kind, metadata.sorted_tables)
+            if found != "ok" or any(connection.exec_driver_sql(kind).first() for kind in kinds):
+                raise StoreError(f"{self.path}: {DAMAGED}")
 
     def files(self) -> list[Path]:
         """Every file that holds something of the gallery."""
@@ -80,34 +110,60 @@ class Sqlite:
             busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
         return not busy
 
-    def rewrite(self, engine: Engine) -> bool:
+    def rewrite(self, engine: Engine, *, now: bool = True) -> bool:
         """Copy what is there into a new file, which takes the old one's place; False: readers hold the log."""
         with engine.connect() as connection:
             connection.exec_driver_sql("VACUUM")
         return self.erase(engine)
 
-    def _require_whole(self) -> None:
-        """StoreError for a file that is shorter than its own header says (and no log holds the rest)."""
+    def _is_whole(self) -> bool:
+        """Whether the file is as long as its own header says. StoreError where it is no SQLite file."""
         try:
             with self.path.open("rb") as stream:
                 header, size = stream.read(HEADER), self.path.stat().st_size
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be read ({error.strerror})") from error
         if not header:
-            return  # new
+            return True  # new
         if not header.startswith(b"SQLite format 3\0") or len(header) < HEADER:
             raise StoreError(f"{self.path}: not a gallery's database (nor any SQLite file)")
         page, pages = int.from_bytes(header[16:18], "big"), int.from_bytes(header[28:32], "big")
+        return (65536 if page == 1 else page) * pages <= size
+
+    def _has_log(self) -> bool:
+        """Whether a write-ahead log may hold what the file does not."""
         log = self.path.with_name(self.path.name + "-wal")
-        if (65536 if page == 1 else page) * pages > size and not (log.exists() and log.stat().st_size):
-            raise StoreError(f"{self.path}: {DAMAGED}")
+        return log.exists() and log.stat().st_size > 0
 
     def _connected(self, connection: Any, _: object) -> None:
         # Transactions begin where the store says, not where the driver guesses.
         connection.isolation_level = None
+        tables = {name for (name,) in connection.execute(TABLES)}
+        if tables and VERSIONS not in tables:
+            raise StoreError(f"{self.path}: {FOREIGN}")
         for setting in SETTINGS:
             try:
                 connection.execute(setting)
             except sqlite3.OperationalError as error:
                 if "readonly" not in str(error):  # a file that may only be read keeps the mode it has
                     raise
+
+
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+# What SQLite calls the kinds of values that a column's type is stored as.
+KINDS = {Integer: "integer", Boolean: "integer", Float: "real", LargeBinary: "blob"}
+DAY = "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]"
+
+
+def _of_another_kind(table: Table) -> str:
+    """The question whether there is a row with a value that its column cannot hold."""
+    strange = " OR ".join(_strange(column) for column in table.columns)
+    return f"SELECT 1 FROM {table.name} WHERE {strange} LIMIT 1"
+
+
+def _strange(column: Column[Any]) -> str:
+    kind = KINDS.get(type(column.type), "text")
+    strange = f"typeof({column.name}) <> '{kind}'"
+    if isinstance(column.type, Date):
+        strange = f"({strange} OR {column.name} NOT GLOB '{DAY}')"
+    return f"({column.name} IS NOT NULL AND {strange})" if column.nullable else strange

@@ -46,6 +46,10 @@ class Dialect(Protocol):
         """Begin a transaction that writes. ordered: as the only one, in order of commits."""
         ...
 
+    def require_sound(self, engine: Engine) -> None:
+        """StoreError where it is damaged, as far as that can be seen."""
+        ...
+
     def files(self) -> list[Path]:
         """The files on this machine that hold it, where it is files on this machine."""
         ...
@@ -58,7 +62,7 @@ class Dialect(Protocol):
         """Make what was deleted unreadable in its files; False where that must wait."""
         ...
 
-    def rewrite(self, engine: Engine) -> bool:
+    def rewrite(self, engine: Engine, *, now: bool = True) -> bool:
         """Write every file anew; False where that must wait."""
         ...
 
@@ -79,7 +83,7 @@ class Store:
         where it cannot be opened.
         """
         parsed = parse(url)
-        where = parsed.database or url if parsed.drivername == "sqlite" else parsed.render_as_string()
+        where = parsed.database or url if parsed.drivername == "sqlite" else _shown(parsed)
         with plainly(where):
             dialect = _dialect(parsed)
             if not dialect.exists():
@@ -87,7 +91,11 @@ class Store:
                     raise StoreError(f"{where}: there is no gallery here; `mien enroll` makes one")
                 dialect.create()
             store = cls(where, dialect, dialect.engine())
-            store._prepare(create)
+            try:
+                store._prepare(create)
+            except BaseException:
+                store.close()
+                raise
         return store
 
     @contextmanager
@@ -112,10 +120,10 @@ class Store:
         with plainly(self.where):
             return self.dialect.erase(self.engine, now=now)
 
-    def rewrite(self) -> bool:
+    def rewrite(self, *, now: bool = True) -> bool:
         """Write every file anew, without anything that was deleted; False where that must wait."""
         with plainly(self.where):
-            return self.dialect.rewrite(self.engine)
+            return self.dialect.rewrite(self.engine, now=now)
 
     def contents(self) -> Iterator[bytes] | None:
         """The bytes of all its files; None where they may not be read."""
@@ -128,15 +136,15 @@ class Store:
 
     def _prepare(self, create: bool) -> None:
         version = self._version()
-        if version == HEAD:
-            return
         if version is None and not create:
             raise StoreError(f"{self.where}: no gallery is in this database; `mien enroll` makes one")
         if version is not None and version > HEAD:
             raise StoreError(
                 f"{self.where}: written by a newer mien (schema {version}, this one knows {HEAD}); update mien"
             )
-        migrate(self)
+        if version != HEAD:
+            migrate(self)
+        self.dialect.require_sound(self.engine)
 
     def _version(self) -> str | None:
         with self.engine.connect() as connection:
@@ -152,12 +160,17 @@ def parse(url: str) -> URL:
         return URL.create("sqlite", database=url)
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise InputError(f"this is no database's URL: {url.split('@')[-1]}") from error
+    except (ArgumentError, ValueError) as error:  # the latter for a port that is no number
+        raise InputError(f"this is no database's URL: {url.split('@')[-1].split('?')[0]}") from error
     name = DRIVERS.get(parsed.drivername)
     if name is None:
         raise InputError(f"{parsed.drivername}: unknown; a gallery is a file's path or {', '.join(DRIVERS)}")
     return parsed.set(drivername=name)
+
+
+def _shown(url: URL) -> str:
+    """The URL without any password."""
+    return url.difference_update_query(["password", "sslpassword"]).render_as_string()
 
 
 DRIVERS = {

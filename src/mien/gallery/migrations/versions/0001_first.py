@@ -63,6 +63,7 @@ def upgrade() -> None:
         "gallery",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("uid", sa.String(length=32), nullable=False),
+        sa.Column("incarnation", sa.String(length=32), nullable=False),
         sa.Column("created", sa.String(length=32), nullable=False),
         sa.Column("bundle", sa.String(length=64), server_default="", nullable=False),
         sa.Column("aligner", sa.String(length=64), server_default="", nullable=False),
