@@ -26,7 +26,7 @@ from mien.gallery.log import Change
 from mien.gallery.places import same_place
 from mien.gallery.protection.scan import SHORTEST, Search
 from mien.gallery.protection.signing import sign_document
-from mien.gallery.store import erasures, faces, people
+from mien.gallery.store import audit, erasures, faces, people
 from mien.gallery.store.schema import marks, reviews, templates
 from mien.gallery.store.store import Row
 from mien.gallery.vault import now
@@ -180,7 +180,7 @@ def _searched(desk: Desk, gone: Sequence[Erasure]) -> dict[str, Any]:
     if pieces is None:
         return {"searched": False, "why": "the database's role may not read the server's files"}
     counted = _Counted()
-    hits = Search.of(secrets, words, allowed=_other_names(desk, words)).stream("database", counted.each(pieces))
+    hits = Search.of(secrets, words, allowed=_other_words(desk, words)).stream("database", counted.each(pieces))
     found = [hit for hit in hits if not hit.allowed]
     return {
         "searched": True,
@@ -188,7 +188,7 @@ def _searched(desk: Desk, gone: Sequence[Erasure]) -> dict[str, Any]:
         "values": len(secrets),
         "words": len(words),
         "found": len(found),
-        "within_other_names": len(hits) - len(found),
+        "within_other_words": len(hits) - len(found),
     }
 
 
@@ -204,15 +204,16 @@ class _Counted:
             yield piece
 
 
-def _other_names(desk: Desk, words: Sequence[bytes]) -> list[bytes]:
-    """Names and references of other people that hold one of the words."""
+def _other_words(desk: Desk, words: Sequence[bytes]) -> list[bytes]:
+    """What may be there and holds one of the words: other people's names, the log's words, the tables' own."""
     if not words:
         return []
     with desk.read() as connection:
         persons = [desk.person(row) for row in people.every(connection)]
-    held = (
-        text.encode() for each in persons for text in (each.name, each.reference, each.consent.basis) if text
-    )
+        others = [*audit.words(connection), *erasures.texts(connection), *desk.store.dialect.texts(connection)]
+    for each in persons:
+        others += [text for text in (each.name, each.reference, each.consent.basis) if text]
+    held = [text.encode() for text in others]
     return [text for text in held if any(word in text for word in words)]
 
 

@@ -28,6 +28,15 @@ def rows(connection: Connection) -> Iterator[Row[Any]]:
     yield from connection.execute(select(audit).order_by(audit.c.writer, audit.c.seq))
 
 
+def words(connection: Connection) -> list[str]:
+    """Every action and every actor that occurs."""
+    return [
+        str(word)
+        for c in (audit.c.action, audit.c.actor)
+        for word in connection.execute(select(c).distinct()).scalars()
+    ]
+
+
 def about(connection: Connection, uid: str) -> list[Row[Any]]:
     """The rows about a person, oldest first."""
     return list(

@@ -32,6 +32,12 @@ def waiting(connection: Connection, *, interrupted: str | None = None) -> list[R
     return list(connection.execute(wanted))
 
 
+def texts(connection: Connection) -> list[str]:
+    """What is written down of them."""
+    rows = every(connection)
+    return [text for row in rows for text in (row.removed, row.receipt) if text]
+
+
 def every(connection: Connection) -> list[Row[Any]]:
     """All, oldest first."""
     return list(connection.execute(select(erasures).order_by(erasures.c.at)))

@@ -17,6 +17,7 @@ WAIT = 30  # seconds for who writes, before the database is called held by anoth
 CHUNK = 16 << 20  # bytes of a server's file at a time
 FUSED = "fused"  # the table of the search inside the database, where that is used
 PRIVATE = ("people", "templates", "crops", "marks", "reviews", FUSED)  # what holds something of somebody
+TRIES, PAUSE = 50, 0.1  # how often, and after how many seconds, older transactions are asked for
 AT_ONCE = 256 << 20  # bytes of tables that a deletion rewrites without being asked
 
 
@@ -65,11 +66,13 @@ class Postgres:
     def erase(self, engine: Engine, *, now: bool = False) -> bool:
         """Rewrite every table, so that no page holds a deleted row; False where they are large and not `now`.
 
-        A plain VACUUM leaves the bytes where they were. Nobody can use a table while it is rewritten.
+        A plain VACUUM leaves the bytes where they were. Nobody can use a table while it is rewritten. False,
+        too, where a transaction that began before (a dump, a forgotten session) still sees deleted rows: they
+        would stay.
         """
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             size = sum(_size(connection, table) for table in PRIVATE)
-            if size > AT_ONCE and not now:
+            if (size > AT_ONCE and not now) or not _unseen(connection):
                 return False
             for table in PRIVATE:
                 if _is_there(connection, table):
@@ -81,6 +84,10 @@ class Postgres:
         """Write every table anew, as `erase` does."""
         return self.erase(engine, now=now)
 
+    def texts(self, connection: Connection) -> list[str]:
+        """Texts of the database's own among its tables' files: none."""
+        return []
+
     def contents(self, engine: Engine) -> Iterator[bytes] | None:
         """The bytes of every file of the tables, their indexes and statistics; None where the role may not."""
         with engine.connect() as connection:
@@ -88,6 +95,27 @@ class Postgres:
                 return None
             paths = [row[0] for row in connection.execute(text(FILES), {"names": _names()})]
         return _pieces(engine, paths)
+
+
+def _unseen(connection: Connection) -> bool:
+    """Wait until no transaction is left that began before now, as far as this role may see; False in time."""
+    now = connection.execute(text("SELECT CAST(CAST(pg_current_xact_id() AS xid) AS text)")).scalar_one()
+    for _ in range(TRIES):
+        if not connection.execute(text(OLDER), {"now": now}).scalar_one():
+            return True
+        connection.exec_driver_sql(f"SELECT pg_sleep({PAUSE})")
+    return False
+
+
+# Transactions whose view is older than one: of sessions, prepared ones, and those of replicas.
+OLDER = """
+SELECT count(*) FROM (
+  SELECT backend_xmin AS seen FROM pg_stat_activity
+  WHERE pid <> pg_backend_pid() AND datname = current_database()
+  UNION ALL SELECT transaction FROM pg_prepared_xacts
+  UNION ALL SELECT xmin FROM pg_replication_slots
+) AS views WHERE seen IS NOT NULL AND age(seen) > age(CAST(CAST(:now AS text) AS xid))
+"""
 
 
 def _names() -> list[str]:

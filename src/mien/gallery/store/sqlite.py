@@ -97,6 +97,13 @@ class Sqlite:
         """Be the only writer, ordered or not: one waits at the start, not in the middle."""
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    def texts(self, connection: Connection) -> list[str]:
+        """Texts of the database's own in its file: the statements that made its tables, and their names."""
+        # A record's columns stand one after the other.
+        rows = connection.exec_driver_sql("SELECT type || name || tbl_name, sql FROM sqlite_master")
+        counted = connection.exec_driver_sql("SELECT name, NULL FROM sqlite_sequence")
+        return [text for row in (*rows, *counted) for text in row if text]
+
     def contents(self, engine: Engine) -> Iterator[bytes]:
         """The bytes of every file of the gallery, piece by piece."""
         for file in self.files():

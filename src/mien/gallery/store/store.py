@@ -58,6 +58,10 @@ class Dialect(Protocol):
         """The bytes of all its files, piece by piece; None where they may not be read."""
         ...
 
+    def texts(self, connection: Connection) -> list[str]:
+        """Texts of the database's own in its files, in which a name may stand by chance."""
+        ...
+
     def erase(self, engine: Engine, *, now: bool = False) -> bool:
         """Make what was deleted unreadable in its files; False where that must wait."""
         ...
@@ -128,7 +132,12 @@ class Store:
     def contents(self) -> Iterator[bytes] | None:
         """The bytes of all its files; None where they may not be read."""
         with plainly(self.where):
-            return self.dialect.contents(self.engine)
+            pieces = self.dialect.contents(self.engine)
+        return None if pieces is None else self._plainly(pieces)
+
+    def _plainly(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        with plainly(self.where):
+            yield from pieces
 
     def close(self) -> None:
         """Close every connection."""
