@@ -8,6 +8,8 @@ where it has one.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -24,7 +26,25 @@ from sqlalchemy import (
 )
 
 HEAD = "0001"  # the newest migration that this mien knows
+VERSIONS = "mien_version"  # the table that says which were made
 metadata = MetaData()
+
+
+def of_a_face(*, indexed: bool = False) -> list[Column[Any]]:
+    """The columns of every row that holds a face of somebody. indexed: by its picture."""
+    return [
+        Column("id", Integer, primary_key=True),
+        Column("person", ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("vector", LargeBinary, nullable=False),  # sealed
+        Column("bundle", String(64), nullable=False),
+        Column("aligner", String(64), nullable=False),
+        Column("transform", Integer, nullable=False),
+        Column("picture", String(64), nullable=False, index=indexed),  # SHA-256 of where it is from
+        Column("box", Text, nullable=False),
+        Column("created", String(32), nullable=False),
+        Column("data_key", Integer, nullable=False),
+    ]
+
 
 # One row: what the gallery is. bundle, aligner, dimension: of every vector in it, set by the first enrolment.
 # data_key: the one in use (0: nothing is sealed). transform: the number of its vectors' secret turn (0: none).
@@ -73,18 +93,9 @@ people = Table(
 templates = Table(
     "templates",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("person", ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("vector", LargeBinary, nullable=False),  # sealed
-    Column("bundle", String(64), nullable=False),
-    Column("aligner", String(64), nullable=False),
-    Column("transform", Integer, nullable=False),
+    *of_a_face(indexed=True),
     Column("quality", Float, nullable=False),
     Column("reasons", Text, nullable=False),  # of its low quality, and what the gate was told to allow
-    Column("picture", String(64), nullable=False, index=True),  # SHA-256 of where it is from
-    Column("box", Text, nullable=False),
-    Column("created", String(32), nullable=False),
-    Column("data_key", Integer, nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -102,16 +113,7 @@ crops = Table(
 marks = Table(
     "marks",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("person", ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("vector", LargeBinary, nullable=False),  # sealed
-    Column("bundle", String(64), nullable=False),
-    Column("aligner", String(64), nullable=False),
-    Column("transform", Integer, nullable=False),
-    Column("picture", String(64), nullable=False),
-    Column("box", Text, nullable=False),
-    Column("created", String(32), nullable=False),
-    Column("data_key", Integer, nullable=False),
+    *of_a_face(),
     sqlite_autoincrement=True,
 )
 
@@ -119,21 +121,12 @@ marks = Table(
 reviews = Table(
     "reviews",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("person", ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("vector", LargeBinary, nullable=False),  # sealed
-    Column("bundle", String(64), nullable=False),
-    Column("aligner", String(64), nullable=False),
-    Column("transform", Integer, nullable=False),
+    *of_a_face(),
     Column("score", Float, nullable=False),
     Column("fpir", Float, nullable=False),
     Column("quality", Float, nullable=False),
     Column("reasons", Text, nullable=False),
-    Column("picture", String(64), nullable=False),
-    Column("box", Text, nullable=False),
     Column("source", LargeBinary, nullable=False),  # sealed
-    Column("created", String(32), nullable=False),
-    Column("data_key", Integer, nullable=False),
     UniqueConstraint("person", "picture", "box"),
     sqlite_autoincrement=True,
 )

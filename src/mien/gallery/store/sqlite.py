@@ -25,8 +25,7 @@ from sqlalchemy import (
 
 from mien.errors import StoreError
 from mien.gallery.store.refusals import DAMAGED, FOREIGN
-from mien.gallery.store.schema import metadata
-from mien.gallery.store.store import VERSIONS
+from mien.gallery.store.schema import VERSIONS, metadata
 
 WAIT = 30.0  # seconds for who holds the file, before it is called locked
 OWNER_ONLY = 0o600

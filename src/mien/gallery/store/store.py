@@ -13,11 +13,10 @@ from sqlalchemy.exc import ArgumentError
 
 from mien.errors import InputError, StoreError
 from mien.gallery.store.refusals import plainly
-from mien.gallery.store.schema import HEAD
+from mien.gallery.store.schema import HEAD, VERSIONS
 
 __all__ = ["Connection", "Row", "Store", "Table", "migrate", "parse"]
 
-VERSIONS = "mien_version"  # the table that says which migrations were made
 FOLDER = Path(__file__).parents[1] / "migrations"
 
 
