@@ -1,4 +1,4 @@
-"""The environment of the peers: made once beside mien's own, from peers.txt."""
+"""The environments of the peers: each made once beside mien's own, from a list of packages."""
 
 from __future__ import annotations
 
@@ -8,27 +8,25 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-FOLDER = HERE.parent / ".venv-peers"
-LIST = HERE / "peers.txt"
 
 
-def python() -> Path | None:
-    """The peers' interpreter, its environment made on first use; None, with a line, where that fails.
+def python(name: str = "peers") -> Path | None:
+    """The interpreter of an environment made on first use of NAME.txt; None, with a line, where that fails.
 
-    $MIEN_PEERS names an environment that is there already.
+    $MIEN_PEERS (the name in capitals) names an environment that is there already.
     """
-    given = os.environ.get("MIEN_PEERS")
-    folder = Path(given) if given else FOLDER
+    given, wanted = os.environ.get(f"MIEN_{name.upper()}"), HERE / f"{name}.txt"
+    folder = Path(given) if given else HERE.parent / f".venv-{name.replace('_', '-')}"
     interpreter = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     ready = folder / ".peers"
-    if given or (ready.is_file() and ready.read_text() == LIST.read_text()):
+    if given or (ready.is_file() and ready.read_text() == wanted.read_text()):
         return interpreter
-    print(f"making {folder.name} from {LIST.name} (once)", file=sys.stderr)
+    print(f"making {folder.name} from {wanted.name} (once)", file=sys.stderr)
     try:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([interpreter, "-m", "pip", "install", "-qq", "-r", LIST], check=True)
+        subprocess.run([interpreter, "-m", "pip", "install", "-qq", "-r", wanted], check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"no peers: {error}", file=sys.stderr)
         return None
-    ready.write_text(LIST.read_text())
+    ready.write_text(wanted.read_text())
     return interpreter

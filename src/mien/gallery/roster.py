@@ -22,7 +22,7 @@ Numbers = NDArray[np.int64]
 Build = Callable[[int, int], Index]  # an empty index for vectors of a dimension, of so many people
 Some = tuple[Numbers, Floats, NDArray[np.intp]]  # people, their templates, and where each person's begin
 MOST_SINGLY = 0.5  # of the people; when more changed, everything is read anew
-PUT = 50_000  # templates that are fused at a time
+PUT = 20_000  # templates that are fused at a time
 
 
 @dataclass(slots=True)
@@ -150,17 +150,21 @@ def _same(a: Vault, b: Vault) -> bool:
 
 def _people(parts: Iterable[tuple[Numbers, Floats]]) -> Iterator[Some]:
     """People with all their templates: parts come by rising person, and one may go on in the next."""
-    owners, vectors = np.empty(0, np.int64), np.empty((0, 0), np.float32)
-    for more, of_more in parts:
-        owners = np.concatenate([owners, more])
-        vectors = np.concatenate([vectors, of_more]) if vectors.size else of_more
-        if len(owners) >= PUT:
+    held: list[tuple[Numbers, Floats]] = []
+    for part in parts:
+        held.append(part)
+        if sum(len(owners) for owners, _ in held) >= PUT:
+            owners, vectors = _joined(held)
             last = int(np.searchsorted(owners, owners[-1]))
             if last:
                 yield _each(owners[:last], vectors[:last])
-            owners, vectors = owners[last:], vectors[last:]
-    if len(owners):
-        yield _each(owners, vectors)
+            held = [(owners[last:], vectors[last:])]
+    if held:
+        yield _each(*_joined(held))
+
+
+def _joined(parts: list[tuple[Numbers, Floats]]) -> tuple[Numbers, Floats]:
+    return np.concatenate([owners for owners, _ in parts]), np.concatenate([vectors for _, vectors in parts])
 
 
 def _each(owners: Numbers, vectors: Floats) -> Some:
