@@ -53,7 +53,9 @@ class Sqlite:
             raise StoreError("a gallery lives in a file; name one, such as people.db")
 
     def exists(self) -> bool:
-        """Whether the file is there."""
+        """Whether the file is there. StoreError where something else stands in its place."""
+        if self.path.exists() and not self.path.is_file():
+            raise StoreError(f"{self.path}: no file, but a folder or the like; name a file, such as people.db")
         return self.path.exists()
 
     def create(self) -> None:
@@ -122,6 +124,8 @@ class Sqlite:
 
     def _is_whole(self) -> bool:
         """Whether the file is as long as its own header says. StoreError where it is no SQLite file."""
+        if not self.path.is_file():
+            raise StoreError(f"{self.path}: no file; name one, such as people.db")
         try:
             with self.path.open("rb") as stream:
                 header, size = stream.read(HEADER), self.path.stat().st_size
