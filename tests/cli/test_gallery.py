@@ -219,6 +219,19 @@ def test_what_is_wrong_is_said_in_one_line(
     assert error.count("\n") == 1
 
 
+def test_every_verb_of_the_gallery_speaks_json_and_takes_a_place() -> None:
+    app = build_app()
+    verbs = ["enroll", "identify", "forget"]
+    verbs += [f"people {verb}" for verb in ("list", "show", "rename", "merge", "split", "mark", "export")]
+    verbs += [f"review {verb}" for verb in ("list", "confirm", "reject")]
+    upkeep = ("create", "info", "audit", "purge", "rotate", "renew", "migrate", "backup", "restore", "receipts")
+    for verb in [*verbs, *(f"gallery {verb}" for verb in upkeep)]:
+        shown = CliRunner().invoke(app, [*verb.split(), "--help"]).stdout
+        assert "--json" in shown, verb
+        assert "--gallery" in shown, verb
+        assert "Example: mien" in shown, verb
+
+
 def test_the_place_comes_from_the_environment(
     run: Run, staff: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

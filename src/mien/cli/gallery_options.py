@@ -6,15 +6,16 @@ import datetime
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from mien.bundle.calibration import Calibration
-from mien.cli.output import complain
+from mien.cli.output import complain, print_json
 from mien.errors import InputError, KeyingError
 from mien.gallery.gallery import Gallery
-from mien.gallery.protection.keys import key_of_environment
+from mien.gallery.protection.keys import MainKey, key_of_environment, new_key_file
 
 GalleryOption = Annotated[
     str,
@@ -30,6 +31,11 @@ IndexOption = Annotated[
     typer.Option("--index", help="How people are searched for: docs/gallery.md."),
 ]
 Who = Annotated[str, typer.Argument(metavar="PERSON", help="A name, an id, or your reference.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--key-file", help="A new file for the key, 0600; then name it in $MIEN_GALLERY_KEY_FILE."),
+]
+Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for a passphrase to make the key from.")]
 DEFAULT_GALLERY = "people.db"
 
 
@@ -71,6 +77,14 @@ def day(option: str, text: str | None, today: datetime.date | None = None) -> da
         raise InputError(f"{option} {text!r}: a day like 2027-12-31, or a number of days like 365d") from error
 
 
+def tell(json: bool, line: str, **values: Any) -> None:
+    """What was done: one line for people, or one JSON object."""
+    if json:
+        print_json(values)
+    else:
+        print(line)
+
+
 def surely(question: str, yes: bool) -> None:
     """Ask before what cannot be undone; --yes answers. InputError where nobody is there to ask."""
     if yes:
@@ -79,3 +93,12 @@ def surely(question: str, yes: bool) -> None:
         raise InputError(f"{question} cannot be undone: say --yes")
     complain(f"{question} cannot be undone")
     typer.confirm("go on?", abort=True, err=True)
+
+
+def new_key(key_file: Path | None, passphrase: bool) -> MainKey | str | None:
+    """The key that the options ask for; None: what the environment names."""
+    if key_file is not None and passphrase:
+        raise InputError("--key-file or --passphrase: one of them")
+    if passphrase:
+        return asked_passphrase()
+    return new_key_file(key_file) if key_file is not None else None

@@ -6,29 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from mien.cli import options as o
-from mien.cli.gallery_options import DEFAULT_GALLERY, GalleryOption, asked_passphrase, opened
+from mien.cli.gallery_options import DEFAULT_GALLERY, GalleryOption, KeyFile, Passphrase, new_key, opened, tell
 from mien.cli.gallery_receipts import read_receipts, require_receipts_place, tell_receipts
+from mien.cli.gallery_renewal import migrate, renew, rotate
 from mien.cli.output import NO, YES, complain, print_json, print_table
 from mien.errors import InputError
 from mien.gallery.backup import restore
-from mien.gallery.cutout import Cutout
-from mien.gallery.protection.keys import MainKey, new_key_file
 from mien.gallery.protection.signing import check_document
-from mien.gallery.vault import Origin
-from mien.progress import progress
-from mien.recognition.recognizer import Recognizer
-from mien.values import Embeddings, Faces
 
 Backup = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
-KeyFile = Annotated[
-    Path | None,
-    typer.Option("--key-file", help="A new file for the key, 0600; then name it in $MIEN_GALLERY_KEY_FILE."),
-]
-Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for a passphrase to make the key from.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +54,7 @@ def create(
     """
     if (key_file or passphrase) and not (encrypt or renewable):
         raise InputError("a key is for --encrypt or --renewable: say which protection is meant")
-    key = _new_key(key_file, passphrase)
+    key = new_key(key_file, passphrase)
     if renewable and not encrypt:
         complain(
             "renewable templates alone hide little: whole tables can be told by their shape; add --encrypt"
@@ -158,87 +147,18 @@ def receipts(
     tell_receipts(found, out, json)
 
 
-def rotate(
-    key_file: KeyFile = None,
-    passphrase: Passphrase = False,
-    gallery: GalleryOption = DEFAULT_GALLERY,
-) -> None:
-    """Seal everything with a new key; interrupted, it is gone on with. An open gallery is encrypted by it.
-
-    Example: mien gallery rotate --key-file people-2027.key
-
-    With --key-file or --passphrase the main key changes, too.
-    """
-    new = _new_key(key_file, passphrase)
-    with opened(gallery) as held:
-        rows = held.rows()
-        done = sum(progress(held.rotate(new), max(rows // 500, 1), "sealing"))
-    print(f"{done} rows sealed with a new key; the old one is destroyed")
-
-
-def renew(
-    key_file: KeyFile = None, passphrase: Passphrase = False, gallery: GalleryOption = DEFAULT_GALLERY
-) -> None:
-    """Issue new templates, without photographs: the old ones match nothing any more.
-
-    Example: mien gallery renew
-    """
-    with opened(gallery) as held:
-        count = held.renew(_new_key(key_file, passphrase))
-    print(f"{count} vectors renewed")
-
-
-def migrate(
-    to: Annotated[
-        str, typer.Option("--to", metavar="BUNDLE", help="The other embedder: catalogue name or folder.")
-    ],
-    detector: o.DetectorOption = o.DEFAULT_DETECTOR,
-    device: o.DeviceOption = "cpu",
-    threads: o.ThreadsOption = None,
+def backup(
+    file: Backup,
     gallery: GalleryOption = DEFAULT_GALLERY,
     json: o.JsonOption = False,
 ) -> None:
-    """Move to another model by the crops that were kept; names, ids and marks stay.
-
-    Example: mien gallery migrate --to models/mobilefacenet
-
-    Exit code 1: some people had no crop and must be enrolled again; they are named.
-    """
-    recognizer = o.recognizer(to, detector, device, threads)
-    origin = Origin(recognizer.bundle.digest, recognizer.aligner.digest, recognizer.dimension)
-    with opened(gallery, calibration=recognizer.calibration) as held:
-        moved = held.migrate(lambda cutouts: _embedded(recognizer, cutouts), origin)
-    if json:
-        behind = [person.id for person in moved.left_behind]
-        print_json({"templates": moved.templates, "marks": moved.marks, "left_behind": behind})
-    else:
-        print(f"{moved.templates} templates and {moved.marks} marks made anew")
-        for person in moved.left_behind:
-            complain(f"{person.name} ({person.id}): no crop was kept; enrol again")
-    raise typer.Exit(NO if moved.left_behind else YES)
-
-
-def _embedded(recognizer: Recognizer, cutouts: Sequence[Cutout]) -> Embeddings:
-    """The vectors of kept faces, whose landmarks are known."""
-    crops = [recognizer.align(each.image, _face(each)) for each in cutouts]
-    parts = [reading.embeddings for reading in recognizer.embed(crops)]
-    vectors, norms = (np.concatenate([getattr(part, name) for part in parts]) for name in ("vectors", "norms"))
-    return Embeddings(vectors, norms, recognizer.bundle.digest, recognizer.aligner.digest)
-
-
-def _face(cutout: Cutout) -> Faces:
-    low, high = cutout.landmarks.min(axis=0), cutout.landmarks.max(axis=0)
-    return Faces(np.concatenate([low, high])[None], cutout.landmarks[None], np.ones(1, np.float32))
-
-
-def backup(file: Backup, gallery: GalleryOption = DEFAULT_GALLERY) -> None:
     """Write all of a gallery into one new file; what is encrypted stays so.
 
     Example: mien gallery backup people-2026-11-24.db
     """
     with opened(gallery) as held:
         counts = held.backup(file)
-    print(f"{counts['people']} people, {counts['templates']} templates → {file}")
+    tell(json, f"{counts['people']} people, {counts['templates']} templates → {file}", file=str(file), **counts)
 
 
 def restore_(
@@ -250,15 +170,17 @@ def restore_(
         ),
     ] = None,
     gallery: GalleryOption = DEFAULT_GALLERY,
+    json: o.JsonOption = False,
 ) -> None:
     """Put a backup into a new file or an empty database.
 
     Example: mien gallery restore people-2026-11-24.db --gallery people.db --forgotten ann.json
     """
     counts = restore(file, gallery, read_receipts(forgotten or []))
-    print(f"{counts['people']} people, {counts['templates']} templates ← {file}")
+    line = f"{counts['people']} people, {counts['templates']} templates ← {file}"
     if counts["left_out"]:
-        print(f"{counts['left_out']} people who had been forgotten since were left out")
+        line += f"; {counts['left_out']} who had been forgotten since were left out"
+    tell(json, line, file=str(file), **counts)
 
 
 def receipt(
@@ -266,6 +188,7 @@ def receipt(
     signed_by: Annotated[
         str | None, typer.Option(help="The gallery's public key, as `gallery info` shows it.")
     ] = None,
+    json: o.JsonOption = False,
 ) -> None:
     """Check receipts: was one changed since it was signed?
 
@@ -276,10 +199,14 @@ def receipt(
     found = read_receipts(files)
     if not found:
         raise InputError("no receipt is in these files")
-    lines = [
+    checked = [
         (str(each.get("person")), str(each.get("state")), _signed_words(each, signed_by)) for each in found
     ]
-    print_table(("person", "state", "signature"), lines)
+    if json:
+        for person, state, signature in checked:
+            print_json({"person": person, "state": state, "signature": signature})
+    else:
+        print_table(("person", "state", "signature"), checked)
     raise typer.Exit(YES if all(check_document(each, signed_by) for each in found) else NO)
 
 
@@ -289,15 +216,6 @@ def _signed_words(document: dict[str, Any], signed_by: str | None) -> str:
     if signed_by is not None and not check_document(document, signed_by):
         return f"another key signed it: {document['signed_by']}"
     return f"whole, signed by {document['signed_by']}"
-
-
-def _new_key(key_file: Path | None, passphrase: bool) -> MainKey | str | None:
-    """The key that the options ask for; None: what the environment names."""
-    if key_file is not None and passphrase:
-        raise InputError("--key-file or --passphrase: one of them")
-    if passphrase:
-        return asked_passphrase()
-    return new_key_file(key_file) if key_file is not None else None
 
 
 def _tell_info(found: dict[str, Any], json: bool) -> None:

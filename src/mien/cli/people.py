@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from mien.cli import options as o
-from mien.cli.gallery_options import DEFAULT_GALLERY, GalleryOption, Who, opened
+from mien.cli.gallery_options import DEFAULT_GALLERY, GalleryOption, Who, opened, tell
 from mien.cli.output import print_json, print_table, require_place
 from mien.files import write_whole
 from mien.gallery.answers import Person
@@ -123,6 +123,7 @@ def mark(
     detector: o.DetectorOption = o.DEFAULT_DETECTOR,
     device: o.DeviceOption = "cpu",
     threads: o.ThreadsOption = None,
+    json: o.JsonOption = False,
 ) -> None:
     """Say that a face is not this person, however alike: searches hold to it.
 
@@ -131,13 +132,15 @@ def mark(
     reading = o.recognizer(bundle, detector, device, threads).read(picture).choose(face)
     with opened(gallery) as held:
         held.mark(who, reading)
-        print(f"{picture}: marked as not {held.person(who).name}")
+        person = held.person(who)
+    tell(json, f"{picture}: marked as not {person.name}", picture=str(picture), not_person=person.id)
 
 
 def export(
     who: Who,
     out: Annotated[Path | None, typer.Option(help="The JSON file to write; else it is printed.")] = None,
     gallery: GalleryOption = DEFAULT_GALLERY,
+    json: o.JsonOption = False,
 ) -> None:
     """All that the gallery holds of a person, as JSON (GDPR, articles 15 and 20).
 
@@ -151,7 +154,9 @@ def export(
         print_json(document)
         return
     write_whole(out, msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n", mode=0o600)
-    print(f"{len(document['templates'])} templates, {len(document['crops'])} crops of {who} → {out}")
+    counts = {kind: len(document[kind]) for kind in ("templates", "crops")}
+    line = f"{counts['templates']} templates, {counts['crops']} crops of {who} → {out}"
+    tell(json, line, out=str(out), person=document["person"]["id"], **counts)
 
 
 def waiting(gallery: GalleryOption = DEFAULT_GALLERY, json: o.JsonOption = False) -> None:
@@ -179,24 +184,24 @@ def waiting(gallery: GalleryOption = DEFAULT_GALLERY, json: o.JsonOption = False
     print_table(("number", "perhaps", "score", "FPIR of the score", "picture", "box"), rows)
 
 
-def confirm(number: Number, gallery: GalleryOption = DEFAULT_GALLERY) -> None:
+def confirm(number: Number, gallery: GalleryOption = DEFAULT_GALLERY, json: o.JsonOption = False) -> None:
     """It is that person: the face becomes one more of their templates.
 
     Example: mien review confirm 3
     """
     with opened(gallery) as held:
         held.confirm(number)
-    print(f"{number}: confirmed")
+    tell(json, f"{number}: confirmed", number=number, result="confirmed")
 
 
-def reject(number: Number, gallery: GalleryOption = DEFAULT_GALLERY) -> None:
+def reject(number: Number, gallery: GalleryOption = DEFAULT_GALLERY, json: o.JsonOption = False) -> None:
     """It is not that person: the face is marked so, and will not be taken for them again.
 
     Example: mien review reject 3
     """
     with opened(gallery) as held:
         held.reject(number)
-    print(f"{number}: rejected")
+    tell(json, f"{number}: rejected", number=number, result="rejected")
 
 
 def _tell(people: Sequence[Person], json: bool) -> None:

@@ -12,8 +12,8 @@ from sqlalchemy import URL, Connection, Engine, Row, Table, inspect, make_url, t
 from sqlalchemy.exc import ArgumentError
 
 from mien.errors import InputError, StoreError
-from mien.gallery.store.refusals import plainly
-from mien.gallery.store.schema import HEAD, VERSIONS
+from mien.gallery.store.refusals import FOREIGN, plainly
+from mien.gallery.store.schema import HEAD, VERSIONS, metadata
 
 __all__ = ["Connection", "Row", "Store", "Table", "migrate", "parse"]
 
@@ -156,8 +156,10 @@ class Store:
 
     def _version(self) -> str | None:
         with self.engine.connect() as connection:
-            tables = inspect(connection).get_table_names()
+            tables = set(inspect(connection).get_table_names())
             if VERSIONS not in tables:
+                if tables & set(metadata.tables):
+                    raise StoreError(f"{self.where}: {FOREIGN}")
                 return None
             return connection.execute(text(f"SELECT version_num FROM {VERSIONS}")).scalar()
 
