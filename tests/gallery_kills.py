@@ -6,7 +6,8 @@ import numpy as np
 from galleries import of_person, opened
 from gallery_workers import Nursery, held, name_of, populate, remains, require_sound
 
-LONGEST = {"sqlite": 0.25, "postgresql": 0.4}  # seconds to live: some people are done, or it is not even open
+# Seconds to live, from the start and from the first word in turn: some people are done, or it is not even open.
+LONGEST = {"sqlite": 0.2, "postgresql": 0.4}
 
 
 def kind(database: str) -> str:
@@ -21,9 +22,9 @@ def enrol_and_kill(database: str, kills: int, seed: int) -> int:
     begun: set[str] = set()
     number = 0
     with Nursery() as nursery:
-        for _ in range(kills):
+        for life in range(kills):
             nursery.start("enrol", url=database, start=number)
-            for line in nursery.killed(rng.uniform(0, LONGEST[kind(database)])):
+            for line in nursery.killed(rng.uniform(0, LONGEST[kind(database)]), at_work=life % 2 > 0):
                 word, who, picture = line.split()
                 begun.add(name_of(int(who)))
                 number = int(who) + 1
@@ -46,14 +47,15 @@ def forget_and_kill(database: str, kills: int, seed: int) -> tuple[int, int]:
     were interrupted.
     """
     rng = np.random.default_rng(seed)
-    number, interrupted, everybody = 0, 0, range(12 * kills)
+    number, interrupted, everybody = 0, 0, range(8 * kills)
     with opened(database) as gallery:
         populate(gallery, everybody)
         assert remains(gallery, everybody[:3])  # the search does find them while they are there
     with Nursery() as nursery:
-        for _ in range(kills):
+        for life in range(kills):
             nursery.start("forget", url=database, start=number, end=len(everybody))
-            said = [line.split() for line in nursery.killed(rng.uniform(0, LONGEST[kind(database)]))]
+            lines = nursery.killed(rng.uniform(0, LONGEST[kind(database)]), at_work=life % 2 > 0)
+            said = [line.split() for line in lines]
             begun = {int(who) for _, who, *_ in said}
             forgotten = {int(line[1]) for line in said if line[0] == "forgotten"}
             with opened(database) as gallery:

@@ -89,12 +89,18 @@ class Nursery:
         self._child = 0
         return lines
 
-    def killed(self, after: float) -> list[str]:
-        """Kill the child after so many seconds, as `kill -9` does: what it had said before."""
+    def killed(self, after: float, *, at_work: bool = False) -> list[str]:
+        """Kill the child after so many seconds, as `kill -9` does: what it had said before. at_work: they count
+        from its first word.
+        """
+        first = [self.hear()] if at_work else []
+        if first == [GONE]:
+            self._child = 0
+            return []
         time.sleep(after)
         with suppress(ProcessLookupError):  # it had nothing left to do
             os.kill(self._child, signal.SIGKILL)
-        return self.heard()
+        return first + self.heard()
 
 
 def enrol(url: str, start: int, key: str = "") -> Iterator[str]:

@@ -10,6 +10,8 @@ from galleries import filled, of_person, opened, person, picture, reading
 
 from mien.errors import OriginError, StoreError, UnknownPersonError
 from mien.gallery.gallery import Gallery
+from mien.gallery.protection.keys import MainKey
+from mien.gallery.store.store import Store
 
 
 @pytest.fixture
@@ -118,3 +120,20 @@ def test_a_missing_gallery_is_not_made_by_searching(tmp_path_factory: pytest.Tem
     with pytest.raises(StoreError, match="`mien enroll` makes one"):
         opened(place, create=False)
     assert not place.exists()
+
+
+def test_an_empty_database_is_no_gallery_yet(database: str) -> None:
+    """As a kill between the tables and the gallery's row may leave it."""
+    Store.open(database).close()
+    with pytest.raises(StoreError, match="`mien enroll` makes one"):
+        opened(database, create=False)
+    with opened(database) as held:
+        assert len(held) == 0
+
+
+def test_who_wants_protection_gets_it_or_is_told(database: str) -> None:
+    key = MainKey.generate()
+    opened(database).close()
+    for wanted in ({"encrypt": True}, {"renewable": True}, {"fresh": True}):
+        with pytest.raises(StoreError, match="a gallery is there already"):
+            opened(database, key=key, **wanted)

@@ -25,14 +25,15 @@ def test_what_is_acknowledged_is_there(database: str) -> None:
     kills = KILLS[kind(database)]
     people = enrol_and_kill(database, kills, seed=1)
     print(f"{kills} kills, {people} people enrolled")
-    assert people > kills / 2
+    assert people > kills
 
 
 def test_who_was_forgotten_does_not_come_back(database: str) -> None:
     kills = KILLS[kind(database)]
     forgotten, interrupted = forget_and_kill(database, kills, seed=2)
     print(f"{kills} kills, {forgotten} people forgotten, {interrupted} erasures interrupted")
-    assert kills / 10 < interrupted < forgotten
+    assert 0 < interrupted < forgotten
+    assert forgotten > kills / 2
 
 
 @pytest.mark.parametrize("before", ["plain", "encrypted"])

@@ -15,11 +15,13 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from mien.errors import StoreError
 from mien.gallery.answers import Receipt
 from mien.gallery.desk import Desk
 from mien.gallery.log import Change
@@ -65,7 +67,8 @@ def forget(desk: Desk, whom: Sequence[str]) -> list[Receipt]:
         pass  # the index lets go of their vectors now, not at the next search
     receipts = _completed(desk, gone)
     began = datetime.datetime.now(datetime.UTC) - ABANDONED
-    complete(desk, interrupted=began.isoformat(timespec="microseconds"))
+    with suppress(StoreError):  # what cannot be completed now waits on, and these people are forgotten
+        complete(desk, interrupted=began.isoformat(timespec="microseconds"))
     return receipts
 
 

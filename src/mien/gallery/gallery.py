@@ -60,7 +60,7 @@ class Gallery:
         """
         store = Store.open(os.fspath(url), create=create)
         try:
-            vault = _vault(store, key, fresh=fresh, encrypt=encrypt, renewable=renewable)
+            vault = _vault(store, key, make=create, fresh=fresh, encrypt=encrypt, renewable=renewable)
             signer = Signer.of_gallery(vault.uid)
             searcher = _searcher(index, store, vault)
             trail = AuditLog(store, vault.uid, signer, actor)
@@ -270,18 +270,21 @@ def _searcher(index: Kind, store: Store, vault: Vault) -> Searcher:
     return Roster(lambda size, people: open_index(index, size, people=people), vault)
 
 
-def _vault(store: Store, key: Key, *, fresh: bool, encrypt: bool, renewable: bool) -> Vault:
-    """The gallery's own, made where there is none."""
+def _vault(store: Store, key: Key, *, make: bool, fresh: bool, encrypt: bool, renewable: bool) -> Vault:
+    """The gallery's own, made where there is none and `make`. StoreError where it is not as it is wanted."""
     with store.read() as connection:
         vault = Vault.open(connection, key)
-    if vault is not None and (
-        fresh or (encrypt and not vault.encrypted) or (renewable and not vault.renewable)
-    ):
+    made = False
+    if vault is None:
+        if not make:
+            raise StoreError(f"{store.where}: no gallery is in this database; `mien enroll` makes one")
+        with store.write() as connection:
+            vault = Vault.open(connection, key)  # another process may have been quicker
+            if vault is None:
+                vault, made = create(connection, key, encrypt=encrypt, renewable=renewable), True
+    other = (encrypt and not vault.encrypted) or (renewable and not vault.renewable)
+    if (fresh and not made) or other:
         raise StoreError(
             f"{store.where}: a gallery is there already; `mien gallery rotate` and `renew` protect it"
         )
-    if vault is None:
-        with store.write() as connection:
-            # Another process may have been quicker.
-            vault = Vault.open(connection, key) or create(connection, key, encrypt=encrypt, renewable=renewable)
     return vault

@@ -18,7 +18,7 @@ from mien.gallery.protection.renewable import Transform
 from mien.gallery.protection.sealing import AesSeal, PlainSeal, Seal
 from mien.gallery.store import settings
 from mien.gallery.store.store import Connection, Row
-from mien.values import Embeddings, Floats
+from mien.values import UNIT, Embeddings, Floats
 
 Key = MainKey | str | None  # a key, a passphrase, or what the environment names
 CHECK = b"check of the transform"
@@ -163,7 +163,12 @@ class Vault:
         if any(len(each) != size for each in plain) or any(row.transform != self.transform for row in rows):
             raise StoreError(f"{place}: vectors of another length or turn than the gallery's; restore a backup")
         flat = np.frombuffer(b"".join(plain), "<f4").astype(np.float32, copy=False)
-        return flat.reshape(len(rows), -1)
+        vectors = flat.reshape(len(rows), -1)
+        with np.errstate(all="ignore"):
+            squares = np.einsum("ij,ij->i", vectors, vectors)
+        if not np.all(np.abs(squares - 1) < 2 * UNIT):  # not a number fails, too
+            raise StoreError(f"{place}: a vector is damaged (its length is not one); restore a backup")
+        return vectors
 
     def _plain(self, place: str, rows: Sequence[Row[Any]]) -> list[bytes]:
         found: list[bytes] = [b""] * len(rows)

@@ -229,7 +229,6 @@ def test_a_file_that_may_only_be_read(open_folder: Path, of_folder: int, of_file
 
 
 @pytest.mark.parametrize("key", [None, MainKey.generate()], ids=["plain", "encrypted"])
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of vectors that are no numbers any more
 def test_cuts_and_damage_are_refused_or_do_no_harm(tmp_path: Path, key: MainKey | None) -> None:
     ended = outcomes(tmp_path, range(8 * len(WAYS)), key)
     assert sum(ended[way, "StoreError"] for way in STRUCTURAL) > 4 * len(STRUCTURAL)
