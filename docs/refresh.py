@@ -25,9 +25,9 @@ VERBS = (
 )
 HEAD = """# The command line
 
-Made from `--help` by `make docs`. Exit codes: 0 yes (*same*; all *known*; a face in every picture), 1 no, 3 *review*
-or *uncalibrated*, 2 bad input, said in one line on standard error. With `--json`, machines read one object a line
-from standard output.
+Made from `--help` by `make docs`. Exit codes: 0 yes (*same*; all *known*; a face in every picture), 1 no,
+3 *review* or *uncalibrated*, 2 bad input, said in one line on standard error. With `--json`, machines read one
+object a line from standard output.
 """
 
 
