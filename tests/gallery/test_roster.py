@@ -143,3 +143,16 @@ def test_who_is_forgotten_while_searched_for_is_nobody(tmp_path: Path, monkeypat
         (match,) = held.identify(of_person(1, 5), top=3)
         assert (match.person, match.id, match.verdict) == (None, None, "unknown")
         assert who not in [each.id for each in match.candidates]
+
+
+def test_no_vector_is_read_before_somebody_is_looked_for(tmp_path: Path) -> None:
+    filled(tmp_path / "people.db", 5).close()
+    with opened(tmp_path / "people.db") as held:
+        assert len(held.people()) == len(held) == 5
+        held.rename("person 1", "Ann")
+        assert held.forget("person 2").state == "done"
+        assert held._desk.searcher.held is None
+        assert held.identify(of_person(1, 5))[0].person == "Ann"
+        assert held.identify(of_person(2, 5))[0].verdict == "unknown"
+        held.forget("Ann")
+        assert len(fused(held)) == 3  # at once, not at the next search

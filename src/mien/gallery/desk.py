@@ -33,26 +33,33 @@ class Desk:
     log: AuditLog
     signer: Signer
     given: Calibration | None = None
+    _searched: bool = False
     _found: Calibration | None = None
     _points: dict[tuple[int, float], OperatingPoint] = field(default_factory=dict)
     _points_of: Calibration | None = None
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """One view of the database, with everything in memory brought up to it."""
+    def read(self, *, searching: bool = False) -> Iterator[Connection]:
+        """One view of the database, with everything in memory brought up to it. searching: people are looked
+        for.
+        """
         with self.store.read() as connection:
-            self.refresh(connection)
+            self._refresh(connection, searching=searching)
             yield connection
 
     @contextmanager
-    def change(self) -> Iterator[Change]:
+    def change(self, *, searching: bool = False) -> Iterator[Change]:
         """A transaction as the only writer, with everything in memory brought up to where it starts."""
         with self.log.change() as change:
-            self.refresh(change.connection)
+            self._refresh(change.connection, searching=searching)
             yield change
 
-    def refresh(self, connection: Connection) -> None:
-        """Take in what other processes did to keys, vectors and people."""
+    def _refresh(self, connection: Connection, *, searching: bool) -> None:
+        """Take in what other processes did to keys, vectors and people.
+
+        Nobody's vector is read before somebody is looked for; from then on all are kept as the database has
+        them.
+        """
         row = settings.read(connection)
         if row is None or row.uid != self.vault.uid:
             raise StoreError(f"{self.store.where}: another gallery stands here now; open it again")
@@ -61,7 +68,9 @@ class Desk:
         mine = (*numbers, *(origin.digests if origin else ("", "")))
         if mine != (row.data_key, row.transform, row.incarnation, row.bundle, row.aligner):
             self.vault = Vault.open(connection, self.key) or self.vault
-        self.searcher.refresh(connection, self.vault)
+        self._searched |= searching
+        if self._searched:
+            self.searcher.refresh(connection, self.vault)
 
     @property
     def calibration(self) -> Calibration | None:

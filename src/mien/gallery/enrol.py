@@ -85,18 +85,25 @@ def newcomer(
     return Newcomer(clean("name", name), one, reference, consent, allowed, picture)
 
 
-def require_reading(reading: object) -> None:
+def require_reading(reading: Reading) -> None:
     """InputError for a path or a picture, where what a recogniser made of it is wanted."""
     if not isinstance(reading, Reading):
         kind = type(reading).__name__
         raise InputError(f"{kind} given, a reading wanted: recognizer.read(picture) makes one of a picture")
 
 
+def require_one_face(reading: Reading) -> None:
+    """InputError unless it is a reading of one face."""
+    require_reading(reading)
+    if len(reading) != 1:
+        raise InputError(f"one face is wanted, {len(reading)} given: use Reading.choose")
+
+
 def enrol(desk: Desk, who: Newcomer) -> Enrolment:
     """Take a face in, or raise EnrolmentError with every reason why not. All or nothing is written."""
     if who.consent is not None and who.consent.keep_crops and who.picture is None:
         raise InputError(f"{who.name}: the consent says to keep a crop, so the picture itself is wanted too")
-    with desk.change() as change:
+    with desk.change(searching=True) as change:
         desk.vault.require(who.reading.embeddings)
         row = desk.find_name(change.connection, who.name)
         _require_own_words(desk, change, who, row)
@@ -153,14 +160,17 @@ def _alike(
         counts = desk.searcher.templates_of(change.connection, found.keys[0])
     scores = as_single(calibration, found.scores[0], counts)
     own = found.keys[0] == (row.id if row is not None else -1)
-    fmr = max(ANOTHER_FMR, calibration.thresholds[-1].fmr)  # what `gate_threshold` goes by
+    level = gate_threshold(calibration, ANOTHER_FMR)
     others = np.where(own | (found.keys[0] < 0), -np.inf, scores)
     reasons = []
-    if others.max(initial=-np.inf) >= gate_threshold(calibration, ANOTHER_FMR):
+    if others.max(initial=-np.inf) >= level:
         other = people.by_numbers(change.connection, [int(found.keys[0][others.argmax()])])
         names = ", ".join(f"{desk.name(each)} ({each.uid})" for each in other.values())
         reasons.append(
-            ("looks-like-another", f"{GATE['looks-like-another']}, {names}, at FMR {rate_text(fmr)}")
+            (
+                "looks-like-another",
+                f"{GATE['looks-like-another']}, {names}, at FMR {rate_text(calibration.fmr_at(level))}",
+            )
         )
     like = _own_score(desk, change, probe, row, calibration)
     if like is not None and like < calibration.threshold(min(UNLIKE_FMR, calibration.thresholds[0].fmr)):
@@ -231,16 +241,21 @@ def template_values(
 
 
 def _new_person(desk: Desk, change: Change, who: Newcomer) -> tuple[int, str]:
+    return add_person(desk, change, who.name, who.reference, who.consent or Consent())
+
+
+def add_person(
+    desk: Desk, change: Change, name: str, reference: str | None, consent: Consent
+) -> tuple[int, str]:
+    """A new person's number and random id."""
     uid = "p_" + secrets.token_hex(8)
-    consent = who.consent or Consent()
-    values = {
-        "consent": consent.basis,
-        "keep_crops": consent.keep_crops,
-        "until": consent.until,
-        "created": now(),
-    }
-    named = name_values(desk, uid, who.name, who.reference)
-    return people.add(change.connection, {"uid": uid, **named, **values}), uid
+    values = {**name_values(desk, uid, name, reference), **_consent_values(consent), "created": now()}
+    return people.add(change.connection, {"uid": uid, **values}), uid
+
+
+def _consent_values(consent: Consent) -> dict[str, Any]:
+    """The columns of a consent."""
+    return {"consent": consent.basis, "keep_crops": consent.keep_crops, "until": consent.until}
 
 
 def name_values(desk: Desk, uid: str, name: str, reference: str | None) -> dict[str, Any]:
@@ -262,10 +277,8 @@ def _renewed(desk: Desk, change: Change, row: Row[Any], who: Newcomer) -> None:
         people.change(change.connection, row.id, **name_values(desk, row.uid, desk.name(row), who.reference))
     if who.consent is None:
         return
-    given = who.consent
-    values = {"consent": given.basis, "keep_crops": given.keep_crops, "until": given.until}
-    people.change(change.connection, row.id, **values)
-    if not given.keep_crops:
+    people.change(change.connection, row.id, **_consent_values(who.consent))
+    if not who.consent.keep_crops:
         faces.remove_crops(change.connection, row.id)
 
 

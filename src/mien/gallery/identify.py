@@ -15,7 +15,7 @@ from mien.errors import InputError
 from mien.fusion import mean_vectors
 from mien.gallery.answers import Candidate, Match
 from mien.gallery.desk import Desk
-from mien.gallery.enrol import require_reading
+from mien.gallery.enrol import require_one_face, require_reading
 from mien.gallery.index import Found
 from mien.gallery.reviews import queue
 from mien.gallery.search import (
@@ -56,7 +56,7 @@ class Search:
 def identify(desk: Desk, reading: Reading, search: Search) -> list[Match]:
     """One match a face, in the reading's order."""
     require_reading(reading)
-    with desk.read() as connection:
+    with desk.read(searching=True) as connection:
         with desk.searcher.steady() as vault:
             vault.require(reading.embeddings)
             calibration = desk.calibration
@@ -120,10 +120,8 @@ def verify(desk: Desk, who: str, reading: Reading, fmr: float = DEFAULT_FMR) -> 
 
     UnknownPersonError; InputError where it is not one face, or where the person has no template of this model.
     """
-    require_reading(reading)
-    if len(reading) != 1:
-        raise InputError(f"one face is wanted, {len(reading)} given: use Reading.choose")
-    with desk.read() as connection:
+    require_one_face(reading)
+    with desk.read(searching=True) as connection:
         desk.vault.require(reading.embeddings)
         row = desk.require(connection, who)
         origin = desk.vault.origin

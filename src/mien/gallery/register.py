@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from mien.errors import InputError
 from mien.gallery.answers import Person, clean
 from mien.gallery.desk import Desk
-from mien.gallery.enrol import name_values, require_free
+from mien.gallery.enrol import add_person, name_values, require_free
 from mien.gallery.log import Change
 from mien.gallery.places import box_of
 from mien.gallery.reviews import drop_overruled
@@ -189,7 +188,5 @@ def _settle(change: Change, mine: Row[Any], theirs: Row[Any]) -> None:
 
 
 def _copied(desk: Desk, change: Change, row: Row[Any], name: str) -> Row[Any]:
-    uid = "p_" + secrets.token_hex(8)
-    values = {"consent": row.consent, "keep_crops": row.keep_crops, "until": row.until, "created": now()}
-    number = people.add(change.connection, {"uid": uid, **name_values(desk, uid, name, None), **values})
+    number, _ = add_person(desk, change, name, None, desk.person(row).consent)
     return people.by_numbers(change.connection, [number])[number]

@@ -8,7 +8,7 @@ from typing import Any
 from mien.errors import InputError
 from mien.gallery.answers import Match, Review
 from mien.gallery.desk import Desk
-from mien.gallery.enrol import require_reading, template_values
+from mien.gallery.enrol import require_one_face, template_values
 from mien.gallery.log import Change
 from mien.gallery.places import box_of, same_place
 from mien.gallery.store import faces, people
@@ -105,9 +105,7 @@ def mark(desk: Desk, who: str, reading: Reading) -> None:
     """The one face of a reading is not this person, however alike. UnknownPersonError; InputError for
     several.
     """
-    require_reading(reading)
-    if len(reading) != 1:
-        raise InputError(f"one face is wanted, {len(reading)} given: use Reading.choose")
+    require_one_face(reading)
     with desk.change() as change:
         desk.vault.require(reading.embeddings)
         row = desk.require(change.connection, who)
