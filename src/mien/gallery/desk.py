@@ -120,15 +120,11 @@ class Desk:
 
     def person(self, row: Row[Any]) -> Person:
         """A person as the outside sees them."""
-        reference = row.reference
-        if reference is not None:
-            reference = self.vault.open_one(
-                "people.reference", row.uid, bytes(reference), row.data_key
-            ).decode()
+        reference = None if row.reference is None else self.vault.value(row, "people.reference", row.uid)
         return Person(
             id=row.uid,
             name=self.name(row),
-            reference=reference,
+            reference=reference.decode() if reference is not None else None,
             consent=Consent(row.consent, bool(row.keep_crops), row.until),
             created=row.created,
             templates=row.templates,
@@ -136,4 +132,4 @@ class Desk:
 
     def name(self, row: Row[Any]) -> str:
         """A person's name."""
-        return self.vault.open_one("people.name", row.uid, bytes(row.name), row.data_key).decode()
+        return self.vault.value(row, "people.name", row.uid).decode()

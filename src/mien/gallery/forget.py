@@ -115,11 +115,11 @@ def _remember(desk: Desk, change: Change, row: Row[Any], erasure: Erasure) -> No
     vault = desk.vault
     for table in (templates, marks, reviews):
         for each in faces.of_person(change.connection, table, row.id):
-            plain = vault.open_one(f"{table.name}.vector", row.uid, bytes(each.vector), each.data_key)
+            plain = vault.value(each, f"{table.name}.vector", row.uid)
             erasure.secrets += [plain, bytes(each.vector), *_as_made(desk, each, plain)]
     numbers = [each.id for each in faces.of_person(change.connection, templates, row.id)]
     for crop in faces.crops_of(change.connection, numbers).values():
-        image = vault.open_one("crops.image", row.uid, bytes(crop.image), crop.data_key)
+        image = vault.value(crop, "crops.image", row.uid)
         erasure.secrets += [piece for whole in (image, bytes(crop.image)) for piece in _telling(whole)]
     person = desk.person(row)
     words = [person.name.encode(), (person.reference or "").encode(), bytes(row.name_index)]

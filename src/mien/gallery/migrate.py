@@ -73,7 +73,7 @@ def _embedded(
 
 
 def _cutout(desk: Desk, row: Row[Any]) -> Cutout:
-    image = desk.vault.open_one("crops.image", row.uid, bytes(row.image), row.data_key)
+    image = desk.vault.value(row, "crops.image", row.uid)
     return restored(image, row.landmarks)
 
 

@@ -137,7 +137,7 @@ def export(desk: Desk, who: str) -> dict[str, Any]:
 
 
 def _exported(desk: Desk, row: Row[Any], owner: Row[Any]) -> dict[str, Any]:
-    plain = desk.vault.open_one("templates.vector", owner.uid, bytes(row.vector), row.data_key)
+    plain = desk.vault.value(row, "templates.vector", owner.uid)
     vector = np.frombuffer(plain, "<f4").astype(np.float32)
     if desk.vault.origin and (row.bundle, row.aligner) == desk.vault.origin.digests:
         vector = desk.vault.turned_back(vector[None])[0]
@@ -148,14 +148,12 @@ def _exported(desk: Desk, row: Row[Any], owner: Row[Any]) -> dict[str, Any]:
 def _exported_crops(desk: Desk, connection: Connection, owner: Row[Any]) -> list[dict[str, Any]]:
     numbers = [row.id for row in faces.of_person(connection, templates, owner.id)]
     kept = faces.crops_of(connection, numbers)
-    opened = {
-        n: desk.vault.open_one("crops.image", owner.uid, bytes(r.image), r.data_key) for n, r in kept.items()
-    }
+    opened = {n: desk.vault.value(r, "crops.image", owner.uid) for n, r in kept.items()}
     return [{"template": number, "jpeg": base64.b64encode(image).decode()} for number, image in opened.items()]
 
 
 def _reviewed(desk: Desk, row: Row[Any], owner: Row[Any]) -> dict[str, Any]:
-    source = desk.vault.open_one("reviews.source", owner.uid, bytes(row.source), row.data_key).decode()
+    source = desk.vault.value(row, "reviews.source", owner.uid).decode()
     return {**_place(row), "source": source, "score": row.score, "fpir": row.fpir}
 
 
@@ -170,14 +168,14 @@ def _logged(row: Row[Any]) -> dict[str, Any]:
 def _move(desk: Desk, change: Change, table: Table, row: Row[Any], old: Row[Any], new: Row[Any]) -> None:
     """Give a template (with its crop) or a mark to another person: what is sealed is bound to its owner."""
     vault, place = desk.vault, f"{table.name}.vector"
-    vector = vault.close(place, new.uid, vault.open_one(place, old.uid, bytes(row.vector), row.data_key))
+    vector = vault.close(place, new.uid, vault.value(row, place, old.uid))
     faces.change(change.connection, table, row.id, person=new.id, vector=vector, data_key=vault.data_key)
     kept = faces.crops_of(change.connection, [row.id]) if table is templates else {}
     for crop in kept.values():
         if not new.keep_crops:
             faces.remove(change.connection, crops, row.id)
             continue
-        image = vault.open_one("crops.image", old.uid, bytes(crop.image), crop.data_key)
+        image = vault.value(crop, "crops.image", old.uid)
         sealed = vault.close("crops.image", new.uid, image)
         faces.change(change.connection, crops, row.id, image=sealed, data_key=vault.data_key)
 

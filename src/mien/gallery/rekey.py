@@ -97,11 +97,10 @@ def _reseal(desk: Desk) -> Iterator[int]:
 def _sealed_anew(desk: Desk, change: Change, table: Table, row: Row[Any]) -> None:
     values: dict[str, Any] = {"data_key": desk.vault.data_key}
     for column in SEALED[table]:
-        sealed = getattr(row, column)
-        if sealed is None:
+        if getattr(row, column) is None:
             continue
         place = f"{table.name}.{column}"
-        plain = desk.vault.open_one(place, row.uid, bytes(sealed), row.data_key)
+        plain = desk.vault.value(row, place, row.uid)
         values[column] = desk.vault.close(place, row.uid, plain)
         if table is people_table:
             values[f"{column}_index"] = desk.vault.index(plain.decode())

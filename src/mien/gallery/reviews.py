@@ -55,7 +55,7 @@ def waiting(desk: Desk) -> list[Review]:
 
 
 def _review(desk: Desk, row: Row[Any], owner: Row[Any]) -> Review:
-    source = desk.vault.open_one("reviews.source", owner.uid, bytes(row.source), row.data_key).decode()
+    source = desk.vault.value(row, "reviews.source", owner.uid).decode()
     return Review(
         number=row.id,
         person=desk.name(owner),
@@ -127,5 +127,5 @@ def _taken(desk: Desk, change: Change, number: int) -> tuple[Row[Any], Row[Any]]
 
 
 def _resealed(desk: Desk, row: Row[Any], owner: Row[Any], place: str) -> dict[str, Any]:
-    plain = desk.vault.open_one("reviews.vector", owner.uid, bytes(row.vector), row.data_key)
+    plain = desk.vault.value(row, "reviews.vector", owner.uid)
     return {"vector": desk.vault.close(place, owner.uid, plain), "data_key": desk.vault.data_key}

@@ -130,9 +130,10 @@ class Vault:
         """A value as it is stored. place: table.column; uid: of the person it belongs to."""
         return self.seals[self.data_key].close(plain, self._place(place, uid))
 
-    def open_one(self, place: str, uid: str, sealed: bytes, number: int) -> bytes:
-        """The value itself."""
-        return self._seal(number).open(sealed, self._place(place, uid))
+    def value(self, row: Row[Any], place: str, uid: str) -> bytes:
+        """The value itself of a row's sealed column; place, uid: as in `close`."""
+        sealed = bytes(getattr(row, place.rpartition(".")[2]))
+        return self._seal(row.data_key).open(sealed, self._place(place, uid))
 
     def index(self, text: str) -> bytes:
         """What a name or a reference is looked up by."""
