@@ -20,7 +20,7 @@ from mien.gallery.log import Change
 from mien.gallery.places import box_text, same_place
 from mien.gallery.store import faces, people
 from mien.gallery.store.schema import templates
-from mien.gallery.store.store import Row
+from mien.gallery.store.store import Connection, Row
 from mien.gallery.vault import Origin, now
 from mien.images import Picture, load
 from mien.images.picture import Source
@@ -182,14 +182,20 @@ def _own_score(
     desk: Desk, change: Change, probe: Floats, row: Row[Any] | None, calibration: Calibration
 ) -> float | None:
     """How alike the face is to the person's templates, as of one template; None where there are none."""
-    if row is None or desk.vault.origin is None:
+    if row is None:
         return None
-    rows = list(faces.vectors(change.connection, templates, desk.vault.origin.digests, [row.id]))
-    if not rows or not rows[0]:
-        return None
-    vectors = desk.vault.vectors("templates.vector", rows[0])
-    similarity = probe @ mean_vectors(vectors, np.zeros(1, np.intp)).T
-    return float(as_single(calibration, similarity, np.array([len(vectors)]))[0, 0])
+    similarity, count = likeness(desk, change.connection, probe, row.id)
+    return float(as_single(calibration, similarity, np.array([count]))[0, 0]) if count else None
+
+
+def likeness(desk: Desk, connection: Connection, probe: Floats, number: int) -> tuple[Floats, int]:
+    """(1,1) the cosine of a turned probe (1,d) to the mean of a person's templates, and how many those are."""
+    digests = desk.vault.origin.digests if desk.vault.origin else ("", "")
+    rows = [row for some in faces.vectors(connection, templates, digests, [number]) for row in some]
+    if not rows:
+        return np.zeros((1, 1), np.float32), 0
+    vectors = desk.vault.vectors("templates.vector", rows)
+    return probe @ mean_vectors(vectors, np.zeros(1, np.intp)).T, len(rows)
 
 
 def _written(

@@ -12,10 +12,9 @@ import numpy as np
 from mien.bundle.calibration import DEFAULT_FMR
 from mien.bundle.search import as_single, fused_note
 from mien.errors import InputError
-from mien.fusion import mean_vectors
 from mien.gallery.answers import Candidate, Match
 from mien.gallery.desk import Desk
-from mien.gallery.enrol import require_one_face, require_reading
+from mien.gallery.enrol import likeness, require_one_face, require_reading
 from mien.gallery.index import Found
 from mien.gallery.reviews import queue
 from mien.gallery.search import (
@@ -30,8 +29,7 @@ from mien.gallery.search import (
     stands_on,
     without,
 )
-from mien.gallery.store import faces, people
-from mien.gallery.store.schema import templates
+from mien.gallery.store import people
 from mien.gallery.store.store import Row
 from mien.values import Comparison, Reading
 
@@ -124,18 +122,15 @@ def verify(desk: Desk, who: str, reading: Reading, fmr: float = DEFAULT_FMR) -> 
     with desk.read(searching=True) as connection:
         desk.vault.require(reading.embeddings)
         row = desk.require(connection, who)
-        origin = desk.vault.origin
-        held = list(faces.vectors(connection, templates, origin.digests, [row.id])) if origin else []
-        if not held or not held[0]:
-            raise InputError(f"{who}: no template of the gallery's model is kept of this person")
-        vectors = desk.vault.vectors("templates.vector", held[0])
         probe = desk.vault.turned(reading.embeddings.vectors)
-        similarity = probe @ mean_vectors(vectors, np.zeros(1, np.intp)).T
+        similarity, count = likeness(desk, connection, probe, row.id)
+        if not count:
+            raise InputError(f"{who}: no template of the gallery's model is kept of this person")
         found = Found(np.array([[row.id]]), similarity.astype(np.float32))
         with desk.searcher.steady():
             marked = bool(barred(desk.searcher, connection, reading, probe, found, desk.calibration)[0, 0])
     desk.log.record("verify", [row.uid])
-    return _compared(desk, float(similarity[0, 0]), len(vectors), reading, fmr, marked=marked)
+    return _compared(desk, float(similarity[0, 0]), count, reading, fmr, marked=marked)
 
 
 def _compared(
