@@ -14,10 +14,10 @@ from mien.bundle.search import as_single, gate_threshold
 from mien.errors import EnrolmentError, FaceCountError, InputError
 from mien.fusion import mean_vectors
 from mien.gallery.answers import Consent, Enrolment, clean
+from mien.gallery.boxes import box_text, same_place
 from mien.gallery.cutout import cut
 from mien.gallery.desk import Desk
 from mien.gallery.log import Change
-from mien.gallery.places import box_text, same_place
 from mien.gallery.store import faces, people
 from mien.gallery.store.schema import templates
 from mien.gallery.store.store import Connection, Row

@@ -23,9 +23,9 @@ import numpy as np
 
 from mien.errors import StoreError
 from mien.gallery.answers import Receipt
+from mien.gallery.boxes import same_place
 from mien.gallery.desk import Desk
 from mien.gallery.log import Change
-from mien.gallery.places import same_place
 from mien.gallery.protection.scan import SHORTEST, Search
 from mien.gallery.protection.signing import sign_document
 from mien.gallery.store import audit, erasures, faces, people

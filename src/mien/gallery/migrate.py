@@ -8,10 +8,10 @@ from typing import Any
 
 from mien.errors import GalleryError, InputError
 from mien.gallery.answers import Person
+from mien.gallery.boxes import same_place
 from mien.gallery.cutout import Cutout, restored
 from mien.gallery.desk import Desk
 from mien.gallery.log import Change
-from mien.gallery.places import same_place
 from mien.gallery.store import faces, people
 from mien.gallery.store.schema import marks, templates
 from mien.gallery.store.store import Connection, Row

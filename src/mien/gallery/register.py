@@ -11,10 +11,10 @@ import numpy as np
 
 from mien.errors import InputError
 from mien.gallery.answers import Person, clean
+from mien.gallery.boxes import box_of
 from mien.gallery.desk import Desk
 from mien.gallery.enrol import add_person, name_values, require_free
 from mien.gallery.log import Change
-from mien.gallery.places import box_of
 from mien.gallery.reviews import drop_overruled
 from mien.gallery.store import audit, faces, people
 from mien.gallery.store.schema import crops, marks, reviews, templates

@@ -7,10 +7,10 @@ from typing import Any
 
 from mien.errors import InputError
 from mien.gallery.answers import Match, Review
+from mien.gallery.boxes import box_of, same_place
 from mien.gallery.desk import Desk
 from mien.gallery.enrol import require_one_face, template_values
 from mien.gallery.log import Change
-from mien.gallery.places import box_of, same_place
 from mien.gallery.store import faces, people
 from mien.gallery.store.schema import marks, reviews, templates
 from mien.gallery.store.store import Row

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from mien.bundle.calibration import DEFAULT_FMR, Calibration
 from mien.bundle.search import OperatingPoint, as_single, fused_note
 from mien.gallery.answers import SearchVerdict
+from mien.gallery.boxes import box_text, same_place
 from mien.gallery.index import Found
-from mien.gallery.places import box_text, same_place
 from mien.gallery.roster import Numbers
 from mien.gallery.store.store import Connection
 from mien.gallery.vault import Vault

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.gallery.places import box_of, box_text, same_place
+from mien.gallery.boxes import box_of, box_text, same_place
 
 
 def test_there_and_back() -> None:

@@ -1,4 +1,4 @@
-"""Where in a picture a face is, as the database has it: x1 y1 x2 y2, and whether two are the same face."""
+"""Boxes of faces as the database has them, x1 y1 x2 y2, and whether two of one picture are the same face."""
 
 from __future__ import annotations
 
