@@ -1,0 +1,1 @@
+"""Photos in, bundles out: data forms, recipes, trainers, publishing. Only `with_torch/` imports a framework."""

@@ -1,0 +1,1 @@
+"""Training with PyTorch and Lightning: the only folder that imports torch."""
