@@ -92,7 +92,7 @@ def test_sets_of_one_name_or_of_other_crops_are_not_merged(dataset: Dataset) -> 
         replace(dataset, name=name, contract=CONTRACTS[name]) for name in ("arcface", "facenet")
     )
     with pytest.raises(InputError, match="160×160"):
-        merged(sets)
+        merged([arcface, facenet])
     assert merged([arcface, replace(arcface, name="b")]).contract == CONTRACTS["arcface"]
     assert merged([arcface, dataset]).contract is None
     with pytest.raises(InputError, match="at least one"):
