@@ -7,7 +7,8 @@ MienError
 ├── BundleError             a model's folder cannot be used
 │   ├── CardError           the card or a calibration does not say what it must
 │   ├── DigestError         a file is not the one that the card names
-│   └── GraphError          the graph does not fit its card or its family
+│   ├── GraphError          the graph does not fit its card or its family
+│   └── ProofError          a converted model does not return what its parent does
 ├── CalibrationError        no threshold stands for what was asked
 ├── GalleryError            a gallery cannot do what was asked
 │   ├── StoreError          its database refuses, is damaged, full, or of a newer mien
@@ -15,6 +16,7 @@ MienError
 │   ├── OriginError         the vectors are of another model or aligner than the gallery's
 │   ├── EnrolmentError      a face did not pass the gate; `reasons` names why
 │   └── UnknownPersonError  nobody is called so, or has this number
+├── TrainingError           a training cannot go on
 ├── DeviceError             the engine or device asked for is not on this machine
 └── MissingExtraError       an optional part of mien is not installed
 
@@ -58,6 +60,10 @@ class GraphError(BundleError):
     """The graph does not fit its card or its family, or the engine refused it."""
 
 
+class ProofError(BundleError):
+    """A converted model does not return what its parent does."""
+
+
 class CalibrationError(MienError):
     """No threshold stands for what was asked."""
 
@@ -88,6 +94,10 @@ class EnrolmentError(GalleryError):
 
 class UnknownPersonError(GalleryError):
     """Nobody in the gallery is called so, or has this number."""
+
+
+class TrainingError(MienError):
+    """A training cannot go on: its loss is no number any more, say."""
 
 
 class DeviceError(MienError):
