@@ -17,6 +17,7 @@ from mien.cli import (
     gallery_upkeep,
     models,
     people,
+    prepare,
     recognition,
 )
 from mien.cli.output import BAD_INPUT, INTERRUPTED, complain
@@ -33,8 +34,8 @@ def build_app() -> typer.Typer:
     app = typer.Typer(
         help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, name="mien"
     )
-    shown = (demo, recognition, enrolment, gallery, people, gallery_upkeep, cluster, evaluation, models)
-    for wing in shown:
+    of_people = (enrolment, gallery, people, gallery_upkeep, cluster)
+    for wing in (demo, recognition, *of_people, evaluation, prepare, models):
         wing.register(app)
     return app
 

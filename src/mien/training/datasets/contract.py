@@ -70,6 +70,16 @@ def framed(side: int, factor: float, shift: tuple[float, float]) -> CropContract
         raise InputError(f"crops of {side} pixels: {error}") from error
 
 
+def resized(contract: CropContract, side: int) -> CropContract:
+    """The same part of a face on a square of so many pixels. InputError where that is no size of a crop."""
+    factor = side / contract.size[0]
+    points = tuple((x * factor, y * factor) for x, y in contract.reference.points)
+    try:
+        return CropContract(reference=Reference(points=points), size=(side, side))
+    except ValueError as error:
+        raise InputError(f"crops of {side} pixels: {error}") from error
+
+
 CONTRACTS: Mapping[str, CropContract] = MappingProxyType(
     {
         "arcface": square(ARCFACE_SIDE),

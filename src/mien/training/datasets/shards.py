@@ -49,8 +49,12 @@ def find_shards(place: Path) -> list[Path]:
 
 
 def lie_at(place: Path) -> bool:
-    """Whether there are shards, and no folders beside them: a set's own tar may lie among its people."""
-    return bool(find_shards(place)) and (place.is_file() or not any(each.is_dir() for each in place.iterdir()))
+    """Whether there are shards, and no folders that can be seen beside them: a tar may lie among people."""
+    if not find_shards(place):
+        return False
+    return place.is_file() or not any(
+        each.is_dir() and not each.name.startswith(".") for each in place.iterdir()
+    )
 
 
 def read_shards(place: Path) -> Dataset:
