@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn, track
 
 T = TypeVar("T")
 
@@ -17,3 +18,23 @@ def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     return iter(
         track(items, what, total=total, console=console, transient=True, disable=not console.is_terminal)
     )
+
+
+class Bar(Protocol):
+    """A bar that is moved by whoever does the work."""
+
+    def __call__(self, done: int, words: str, /) -> None:
+        """Say how much is done of it all, and a few words beside."""
+        ...
+
+
+@contextmanager
+def bar(total: int, what: str) -> Iterator[Bar]:
+    """A bar with the time that is left, as `progress`; what is printed meanwhile stands above it."""
+    console = Console(stderr=True)
+    start, end = TextColumn("{task.description}"), TextColumn("{task.fields[words]}")
+    columns = (start, BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), end)
+    shown = Progress(*columns, console=console, disable=not console.is_terminal)
+    with shown:
+        task = shown.add_task(what, total=total, words="")
+        yield lambda done, words: shown.update(task, completed=done, words=words)

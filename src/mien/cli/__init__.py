@@ -19,6 +19,7 @@ from mien.cli import (
     people,
     prepare,
     recognition,
+    training,
 )
 from mien.cli.output import BAD_INPUT, INTERRUPTED, complain
 from mien.errors import MienError
@@ -35,7 +36,7 @@ def build_app() -> typer.Typer:
         help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, name="mien"
     )
     of_people = (enrolment, gallery, people, gallery_upkeep, cluster)
-    for wing in (demo, recognition, *of_people, evaluation, prepare, models):
+    for wing in (demo, recognition, *of_people, evaluation, prepare, training, models):
         wing.register(app)
     return app
 
