@@ -21,7 +21,7 @@ VERBS = (
     *(f"gallery {verb}" for verb in ("create", "info", "audit", "purge", "rotate", "renew", "migrate")),
     *("gallery backup", "gallery restore", "gallery receipt"),
     *("evaluate pairs", "evaluate bin", "evaluate folder", "evaluate ijb", "evaluate diff", "calibrate"),
-    "prepare",
+    *("prepare", "train", "distil", "publish"),
     *("models list", "models show", "models verify", "models import"),
 )
 HEAD = """# The command line
