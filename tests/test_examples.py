@@ -69,6 +69,19 @@ def test_how_good(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").is_file()
 
 
+@pytest.mark.long
+def test_train_your_own(tmp_path: Path) -> None:
+    *told, last = run("train_your_own.py", tmp_path / "out").splitlines()
+    errors = [
+        float(line.split("equal error rate ")[1].split("%")[0]) for line in told if line.startswith("epoch")
+    ]
+    assert errors[-1] < errors[0] / 2  # it learnt something
+    assert "calibrated for [0.1, 0.01" in told[-1]
+    assert last.startswith("Comparison(")
+    assert "fmr=1e-2" in last
+    assert "uncalibrated" not in last
+
+
 def test_examples_are_short() -> None:
     for example in EXAMPLES.glob("*.py"):
         assert len(example.read_text("utf-8").splitlines()) <= 40
