@@ -1,8 +1,10 @@
-"""Trainings that take seconds: a small network, crops of 32 pixels of people who differ in colour and pattern."""
+"""Trainings that take seconds: a small network, and people of 32 pixels who differ in pattern."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +75,7 @@ def write_faces(
     first: int = 0,
     contract: CropContract | None = CONTRACT,
 ) -> Path:
-    """A folder a person, `p000` …, of crops of 32 pixels, and what they keep to. first: number of the first person."""
+    """A folder a person, `p000` …, of crops of 32 pixels. first: the number of the first person."""
     for number in range(first, first + people):
         folder = root / f"p{number:03}"
         folder.mkdir(parents=True)
@@ -144,7 +146,7 @@ def unlike(one: Any, other: Any, place: str = "") -> list[str]:
     return [] if one == other else [place]
 
 
-# What varies pictures, drops parts of the network, divides a step, and averages: all that a resumed run must repeat.
+# Varies pictures, drops parts of the network, divides a step, averages: all that a resumed run must repeat.
 VARIED = (
     "augment.warp=0.5",
     "augment.colour=0.5",
@@ -162,7 +164,7 @@ def end(run: Run, step: int = 7) -> saved.State:
 
 
 def require_resumed(faces: Path, others: Path, runs: Path, *changes: str) -> saved.State:
-    """Seven steps at once, and seven that were cut off after the checkpoint of the fourth, end bit for bit alike."""
+    """Seven steps at once, and seven cut off after the checkpoint of the fourth, end bit for bit alike."""
     recipe = made_recipe(faces, f"data.validation={others}", *changes)
     whole = train(recipe, runs / "whole", Ear())
     with pytest.raises(CutError):
@@ -179,3 +181,19 @@ def require_resumed(faces: Path, others: Path, runs: Path, *changes: str) -> sav
     assert cut.history() == whole.history()
     assert unlike(saved.read(cut.best), saved.read(whole.best)) == []
     return state
+
+
+@dataclass(frozen=True)
+class Places:
+    """What is trained on, what is measured on, and room for runs."""
+
+    faces: Path
+    others: Path
+    runs: Path
+
+
+def spoilt(places: Places) -> Path:
+    """Faces of one's own, to be spoilt."""
+    root = places.runs / "faces"
+    shutil.copytree(places.faces, root)
+    return root

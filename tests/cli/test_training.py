@@ -58,7 +58,18 @@ def refused(kind: type[MienError], words: str, *arguments: object) -> None:
 
 
 def test_a_training_ends_in_a_bundle(place: Path) -> None:
-    told = lines("train", "made.toml", "--data", "faces", "--validation", "others", "--out", "runs/mine", "--licence", "MIT")
+    told = lines(
+        "train",
+        "made.toml",
+        "--data",
+        "faces",
+        "--validation",
+        "others",
+        "--out",
+        "runs/mine",
+        "--licence",
+        "MIT",
+    )
     *measured, bundle, end = told
     assert [each["step"] for each in measured] == [0, 5, 7]
     assert bundle["bundle"] == "runs/mine/bundle"
@@ -79,7 +90,9 @@ def test_a_training_ends_in_a_bundle(place: Path) -> None:
 
 
 def test_people_are_told_in_words(place: Path) -> None:
-    result = run("train", "made.toml", "--data", "faces", "--validation", "others", "--no-publish", "--set", "name=words")
+    result = run(
+        "train", "made.toml", "--data", "faces", "--validation", "others", "--no-publish", "--set", "name=words"
+    )
     assert result.exit_code == 0, result.output
     folder = next((place / "runs").iterdir())
     assert folder.name.startswith("words-")
@@ -89,7 +102,10 @@ def test_people_are_told_in_words(place: Path) -> None:
     assert "loss" in said[1]
     assert said[-3].startswith("before  epoch 0 ")
     assert said[-2].startswith("after   epoch 1.4 ")
-    assert said[-1] == f"run     runs/{folder.name}; look at it with: tensorboard --logdir runs/{folder.name}/events"
+    assert (
+        said[-1]
+        == f"run     runs/{folder.name}; look at it with: tensorboard --logdir runs/{folder.name}/events"
+    )
     assert not (folder / "bundle").exists()
 
 
@@ -149,7 +165,10 @@ def test_a_run_goes_on_elsewhere_but_not_otherwise(place: Path) -> None:
         (("train", "nowhere"), "nowhere: neither a recipe file nor one of mien's: adaface-r18"),
         (("train", "made.toml"), "data.train: name the folder"),
         (("train", "made.toml", "--data", "away"), "away: no data there"),
-        (("train", "made.toml", "--data", "faces", "--set", "optimizer.momentom=1"), "did you mean 'momentum'?"),
+        (
+            ("train", "made.toml", "--data", "faces", "--set", "optimizer.momentom=1"),
+            "did you mean 'momentum'?",
+        ),
         (("train", "made.toml", "--data", "faces", "--out", "others"), "something is there already"),
         (("train", "--resume", "others"), "no run of `mien train`"),
         (("publish", "others", "out"), "no run of `mien train`"),

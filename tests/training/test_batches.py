@@ -97,7 +97,7 @@ def test_people_stand_together_with_so_many_pictures_each(per_person: int) -> No
             assert have > 1  # there are enough with two
             assert len(set(group.tolist())) == min(have, per_person)
         seen.update(chosen.rows.tolist())
-    alone = {int(np.flatnonzero(LABELS == person)[0]) for person in (1, 7)}
+    alone = {int(np.flatnonzero(person == LABELS)[0]) for person in (1, 7)}
     assert seen == set(range(31)) - alone
 
 

@@ -58,7 +58,9 @@ def test_crops_are_declared_where_nobody_says(tmp_path: Path) -> None:
         (root / f"p{i // 2}" / f"{i}.png").write_bytes(picture(i, 112))
     found = gather(made_recipe(root, "data.crops=arcface", "batch.size=4"))
     assert found.contract == named_contract("arcface")
-    with pytest.raises(InputError, match=r"mien prepare .*bare OUT. makes crops.*--set data.crops=arcface or facenet"):
+    with pytest.raises(
+        InputError, match=r"mien prepare .*bare OUT. makes crops.*--set data.crops=arcface or facenet"
+    ):
         gather(made_recipe(root, "batch.size=4"))
     with pytest.raises(InputError, match="'dlib' are unknown; known: arcface"):
         gather(made_recipe(root, "data.crops=dlib"))

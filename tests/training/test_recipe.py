@@ -30,7 +30,7 @@ def test_sections_are_frozen_and_say_what_they_are(section: str) -> None:
     assert isinstance(value, msgspec.Struct)
     assert type(value).__doc__
     with pytest.raises(AttributeError):
-        value.name = "other"
+        value.name = "other"  # type: ignore[attr-defined]
 
 
 def test_the_rate_follows_the_batch() -> None:
@@ -82,17 +82,26 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"distil": {"mixed": 2.0}}, "mixed: a share of 0 to 1"),
     ({"augment": {"mirror": 2.0}}, "mirror: 0 to 1 is possible, 2 given"),
     ({"loss": {"name": "triplet"}}, "batch.per_person: the loss compares faces"),
-    ({"loss": {"name": "arcface", "sample": 0.1}, "optimizer": {"name": "adamw"}}, "loss.sample: below 1 wants"),
+    (
+        {"loss": {"name": "arcface", "sample": 0.1}, "optimizer": {"name": "adamw"}},
+        "loss.sample: below 1 wants",
+    ),
     ({"machine": {"devices": 3}}, "256 faces do not divide among 3 parts"),
-    ({"batch": {"size": 12, "per_person": 4}, "machine": {"devices": 2}}, "12 faces do not divide among 2 parts"),
+    (
+        {"batch": {"size": 12, "per_person": 4}, "machine": {"devices": 2}},
+        "12 faces do not divide among 2 parts",
+    ),
     ({"few_shot": {"siamese": 8}}, "batch.per_person=2; 0 given"),
-    ({"few_shot": {"siamese": 8, "imprint": True}, "batch": {"per_person": 2}}, "imprint or siamese, one of both"),
+    (
+        {"few_shot": {"siamese": 8, "imprint": True}, "batch": {"per_person": 2}},
+        "imprint or siamese, one of both",
+    ),
     ({"few_shot": {"imprint": True}, "distil": {"teacher": "t"}}, "mean nothing"),
     (
         {"few_shot": {"imprint": True}, "loss": {"name": "supcon"}, "batch": {"per_person": 2}},
         "few_shot.imprint wants a loss that learns a weight a person",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("given", "words"), WRONG, ids=[words[:40] for _, words in WRONG])
@@ -123,7 +132,7 @@ def test_pieces_are_checked_wherever_they_are_made() -> None:
         lambda: FewShot(following=2),
         lambda: Recipe(loss=Triplet()),
     ):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"."):
             make()
 
 
@@ -131,5 +140,5 @@ def test_an_unknown_key_is_refused() -> None:
     class Small(Section, frozen=True, kw_only=True):
         number: int = 0
 
-    with pytest.raises(msgspec.ValidationError, match="unknown field `other`"):
+    with pytest.raises(msgspec.ValidationError, match=r"unknown field `other`"):
         msgspec.convert({"other": 1}, Small)

@@ -45,7 +45,9 @@ def test_a_run_is_begun_and_read_back(tmp_path: Path) -> None:
 def test_what_is_there_is_not_written_over(tmp_path: Path) -> None:
     run = begun(tmp_path)
     before = run.recipe_file.read_bytes()
-    with pytest.raises(InputError, match=r"something is there already; name a new folder, or go on with --resume"):
+    with pytest.raises(
+        InputError, match=r"something is there already; name a new folder, or go on with --resume"
+    ):
         Run.begin(run.folder, Recipe(name="other"), run.about())
     assert run.recipe_file.read_bytes() == before
     file = tmp_path / "file"
@@ -72,7 +74,7 @@ def test_what_is_no_run_is_said_so(tmp_path: Path) -> None:
 def test_a_damaged_about_is_said_so(tmp_path: Path, content: bytes) -> None:
     run = begun(tmp_path)
     run.about_file.write_bytes(content)
-    with pytest.raises(InputError, match="about.json"):
+    with pytest.raises(InputError, match=r"about.json"):
         run.about()
 
 
@@ -109,7 +111,7 @@ def test_a_half_line_is_left_out(tmp_path_factory: pytest.TempPathFactory, cut: 
 def test_damaged_measurements_are_said_so(tmp_path: Path) -> None:
     run = begun(tmp_path)
     run.measurements.write_bytes(b"nothing\n")
-    with pytest.raises(InputError, match="measurements.jsonl"):
+    with pytest.raises(InputError, match=r"measurements.jsonl"):
         run.history()
 
 

@@ -18,7 +18,7 @@ def framework(name: str) -> Recipe:
 
 def test_an_unknown_framework_is_refused_by_name(tmp_path: Path) -> None:
     for asked in (lambda recipe: trainer.train(recipe, tmp_path / "run", print), trainer.plan):
-        with pytest.raises(InputError, match="machine.framework: 'jax' is unknown; known: torch"):
+        with pytest.raises(InputError, match=r"machine.framework: 'jax' is unknown; known: torch"):
             asked(framework("jax"))
     assert list(tmp_path.iterdir()) == []
 
@@ -57,5 +57,5 @@ def test_what_is_learnt_cannot_change_on_the_way(tmp_path: Path, change: str) ->
 
 
 def test_data_are_asked_for() -> None:
-    with pytest.raises(InputError, match="data.train: name the folder"):
+    with pytest.raises(InputError, match=r"data.train: name the folder"):
         trainer.plan(Recipe())

@@ -1,4 +1,4 @@
-"""Figures of a network in training, against a count by hand; which of two is better; what cannot be measured on."""
+"""Figures of a network in training, against a count by hand, and which of two is better."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ PLAIN = Validation()
 def means(crops: Pixels) -> Floats:
     """A network of sorts: the means over a 4×4 grid, centred."""
     grid = crops.reshape(len(crops), 4, SIDE // 4, 4, SIDE // 4, 3).mean((2, 4)).reshape(len(crops), -1)
-    return (grid - grid.mean(1, keepdims=True)).astype(np.float32)
+    centred: Floats = (grid - grid.mean(1, keepdims=True)).astype(np.float32)
+    return centred
 
 
 def of_vectors(vectors: Floats, subjects: list[int], pairs: PairList | None = None) -> Checks:
@@ -103,7 +104,9 @@ def test_a_list_has_its_folds_accuracy(tmp_path: Path) -> None:
     assert np.array_equal(found.crops[row], person(2, 4)[2])
     measured = found.measured(means, PLAIN, 1, 0.5)
     assert measured.accuracy == 1.0
-    shuffled = found.measured(lambda crops: means(crops[np.random.default_rng(0).permutation(len(crops))]), PLAIN, 1, 1)
+    shuffled = found.measured(
+        lambda crops: means(crops[np.random.default_rng(0).permutation(len(crops))]), PLAIN, 1, 1
+    )
     assert shuffled.accuracy is not None
     assert shuffled.accuracy < 0.9
     file.write_text("1\t1\np000\t1\t2\nnobody\t1\tp001\t1\n")
@@ -122,7 +125,9 @@ def test_a_bin_is_measured_on_its_pairs(tmp_path: Path) -> None:
     people = [person(number, 2) for number in range(20)]
     same = [i % 2 == 0 for i in range(20)]
     pictures = [
-        encode_png(each) for i in range(20) for each in (people[i][0], people[i if same[i] else (i + 1) % 20][1])
+        encode_png(each)
+        for i in range(20)
+        for each in (people[i][0], people[i if same[i] else (i + 1) % 20][1])
     ]
     found = checks(written_bin(tmp_path / "set.bin", pictures, same), PLAIN, None, CONTRACT)
     assert found is not None
@@ -180,7 +185,9 @@ def test_whoever_has_pairs_stays_where_pictures_are_thinned(tmp_path: Path) -> N
 
 def test_crops_of_other_contracts_are_refused(tmp_path: Path) -> None:
     other = write_faces(tmp_path / "other", 3, 3, contract=square(24))
-    with pytest.raises(InputError, match="other: crops of 24×24 by aligner unknown, the network takes crops of 32×32"):
+    with pytest.raises(
+        InputError, match="other: crops of 24×24 by aligner unknown, the network takes crops of 32×32"
+    ):
         checks(Data(validation=str(other)), PLAIN, None, CONTRACT)
 
 

@@ -64,7 +64,9 @@ def test_remarks_of_lightnings_are_kept_back_and_ours_are_not() -> None:
     logger = logging.getLogger("lightning.pytorch")
     before = logger.level
     with quiet():
-        warnings.warn("The 'train_dataloader' does not have many workers which may be a bottleneck", stacklevel=1)
+        warnings.warn(
+            "The 'train_dataloader' does not have many workers which may be a bottleneck", stacklevel=1
+        )
         warnings.warn("Found 2 module(s) in eval mode at the start of training.", stacklevel=1)
         with pytest.raises(UserWarning, match="of ours"):
             warnings.warn("something of ours", stacklevel=1)

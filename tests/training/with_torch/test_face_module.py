@@ -15,6 +15,7 @@ from mien.training.recipe import Recipe
 from mien.training.with_torch.devices import lightning_options, quiet
 from mien.training.with_torch.face_module import FaceModule
 from mien.training.with_torch.keeping import module_of, stepped
+from mien.training.with_torch.objectives import Recognition
 from mien.training.with_torch.optimizers import height
 from mien.training.with_torch.trainer import Job
 
@@ -111,13 +112,34 @@ def test_the_average_is_there_and_follows(faces: Path) -> None:
 
 
 def test_dropout_of_a_step_does_not_depend_on_what_was_before(faces: Path) -> None:
-    recipe = made_recipe(faces, "network.dropout=0.5", "optimizer.lr=1e-12", "augment.mirror=0", "network.statistics=frozen")
+    still = ("optimizer.lr=1e-12", "augment.mirror=0", "network.statistics=frozen", "network.dropout=0.5")
     torch.manual_seed(1)
-    one = fitted(recipe)[1]
+    one = fitted(made_recipe(faces, *still))[1]
     torch.manual_seed(2)
     torch.rand(100)
-    assert fitted(recipe)[1].losses == one.losses
-    other_seed = fitted(made_recipe(
-        faces, "network.dropout=0.5", "optimizer.lr=1e-12", "augment.mirror=0", "network.statistics=frozen", "machine.seed=1"
-    ))[1]  # fmt: skip
-    assert other_seed.losses != one.losses
+    assert fitted(made_recipe(faces, *still))[1].losses == one.losses
+    assert fitted(made_recipe(faces, *still, "machine.seed=1"))[1].losses != one.losses
+
+
+@pytest.mark.parametrize("start", [0, 4])
+def test_the_objective_hears_of_every_step(faces: Path, monkeypatch: pytest.MonkeyPatch, start: int) -> None:
+    heard: list[tuple[str, int]] = []
+    begin = Recognition.begin_step
+
+    def begun(self: Recognition, seed: int, step: int) -> None:
+        assert seed == 9
+        heard.append(("begin", step))
+        begin(self, seed, step)
+
+    def ended(self: Recognition, network: torch.nn.Module) -> None:
+        heard.append(("end", int(network.trunk[1].num_batches_tracked)))  # type: ignore[index, union-attr]
+
+    monkeypatch.setattr(Recognition, "begin_step", begun)
+    monkeypatch.setattr(Recognition, "end_step", ended)
+    fitted(made_recipe(faces, "batch.accumulate=2", "machine.seed=9"), start)
+    expected = [
+        each
+        for step in range(start, 7)
+        for each in (("begin", step), ("begin", step), ("end", 2 * (step - start + 1)))
+    ]
+    assert heard == expected

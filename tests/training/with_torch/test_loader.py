@@ -22,7 +22,9 @@ def dataset(tmp_path: Path) -> Dataset:
     return open_dataset(write_faces(tmp_path / "faces", 4, 6))
 
 
-def parts(dataset: Dataset, *, start: int = 0, stop: int = 6, accumulate: int = 1, rank: int = 0, ranks: int = 1) -> Parts:
+def parts(
+    dataset: Dataset, *, start: int = 0, stop: int = 6, accumulate: int = 1, rank: int = 0, ranks: int = 1
+) -> Parts:
     return Parts(Batches(dataset.labels, 8, seed=5), start, stop, accumulate, rank, ranks)
 
 

@@ -77,9 +77,9 @@ def test_each_persons_weight_begins_as_their_mean() -> None:
     objective = recognition(ArcFace())
     features = torch.randn(9, 8, generator=torch.Generator().manual_seed(4))
     labels = torch.tensor([0, 0, 0, 2, 2, 3, 4, 5, 5])
-    before = objective.loss.prototypes.weight.detach().clone()  # type: ignore[union-attr]
+    before = objective.loss.get_parameter("prototypes.weight").detach().clone()
     objective.imprint(features, labels)
-    weight = objective.loss.prototypes.weight.detach()  # type: ignore[union-attr]
+    weight = objective.loss.get_parameter("prototypes.weight").detach()
     unit = nn.functional.normalize(features, dim=1)
     for person in (0, 2, 3, 4, 5):
         mean = unit[labels == person].mean(0)

@@ -110,7 +110,7 @@ def test_the_average_follows_as_by_hand() -> None:
         with torch.no_grad():
             for parameter in net.parameters():
                 parameter.add_(torch.randn_like(parameter))
-            net.trunk[1].running_mean.fill_(float(step))  # type: ignore[operator, union-attr]
+            net.get_buffer("trunk.1.running_mean").fill_(float(step))
         average.follow(net, step)
         keep = min(0.9, (1 + step) / (10 + step))
         for name, parameter in net.named_parameters():

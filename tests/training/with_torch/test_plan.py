@@ -51,5 +51,7 @@ def test_any_batch_is_tried(tmp_path: Path, changes: tuple[str, ...]) -> None:
 
 def test_a_teacher_is_named(tmp_path: Path) -> None:
     teacher = made_teacher(tmp_path / "teacher", square(24), 12)
-    found = plan(made_recipe(write_faces(tmp_path / "faces"), f"distil.teacher={teacher}", "network.dimension=12"))
+    found = plan(
+        made_recipe(write_faces(tmp_path / "faces"), f"distil.teacher={teacher}", "network.dimension=12")
+    )
     assert found["taught by"] == str(teacher)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_training import CutError, Ear, made_recipe, tiny, write_faces
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from mien.errors import TrainingError
 from mien.training.run import Run
@@ -37,7 +37,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_scalars_examples_and_faces_are_there(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_scalars_examples_and_faces_are_there(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     recipe = made_recipe(data / "faces", f"data.validation={data / 'others'}", "batch.accumulate=2")
     ear = Ear()
     run = train(recipe, tmp_path / "run", ear)
@@ -50,7 +52,9 @@ def test_scalars_examples_and_faces_are_there(data: Path, tmp_path: Path, capfd:
     assert steps(found, "validation/eer") == [0, 5, 7]
     eers = [each.value for each in found.Scalars("validation/eer")]
     assert eers == pytest.approx([each.eer for each in ear.heard])
-    assert [each.value for each in found.Scalars("training/learning rate")][:3] == pytest.approx([0.025, 0.05, 0.05])
+    assert [each.value for each in found.Scalars("training/learning rate")][:3] == pytest.approx(
+        [0.025, 0.05, 0.05]
+    )
     assert all(each.value > 0 for each in found.Scalars("training/faces a second"))
     sheet = found.Images("examples")
     assert len(sheet) == 1
@@ -97,7 +101,9 @@ def test_what_led_to_a_bad_end_can_be_looked_at(data: Path, tmp_path: Path) -> N
 
 
 def test_a_run_without_validation_has_no_faces_to_show(data: Path, tmp_path: Path) -> None:
-    run = train(made_recipe(data / "faces", "machine.examples=0", "machine.log_steps=3"), tmp_path / "run", Ear())
+    run = train(
+        made_recipe(data / "faces", "machine.examples=0", "machine.log_steps=3"), tmp_path / "run", Ear()
+    )
     found = read(run)
     assert steps(found, "training/loss") == [3, 6]
     assert found.Tags()["images"] == []

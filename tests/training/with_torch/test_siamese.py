@@ -23,7 +23,9 @@ def linear() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.BatchNorm1d(4))
 
 
-def siamese(network: nn.Module, settings: AnyLoss | None = None, queue: int = QUEUE, following: float = 0.9) -> Siamese:
+def siamese(
+    network: nn.Module, settings: AnyLoss | None = None, queue: int = QUEUE, following: float = 0.9
+) -> Siamese:
     loss = losses.build(settings or CosFace(scale=SCALE, margin=MARGIN), dimension=4, classes=9)
     return Siamese(nn.Identity(), network, loss, FewShot(siamese=queue, following=following), 4)
 
@@ -35,7 +37,8 @@ def batch(seed: int, people: int = 3) -> tuple[Tensor, Tensor]:
 
 
 def unit(vector: Tensor) -> Tensor:
-    return vector / vector.norm()
+    found: Tensor = vector / vector.norm()
+    return found
 
 
 def by_hand(fast: Tensor, slow: Tensor, labels: Tensor, queue: list[tuple[Tensor, int]]) -> float:
@@ -142,5 +145,5 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(InputError, match="wants a loss with a margin over cosines"):
         siamese(network, Softmax())
     pixels, _ = batch(0)
-    with pytest.raises(InputError, match="batch.per_person=2"):
+    with pytest.raises(InputError, match=r"batch.per_person=2"):
         siamese(network)(network, pixels, torch.arange(6))

@@ -62,7 +62,9 @@ def pictures(count: int, seed: int = 0) -> Tensor:
     return torch.randint(0, 256, (count, 3, 32, 32), generator=generator).float()
 
 
-def test_a_teacher_says_what_its_bundle_says_of_the_same_face(folder: Path, teacher: Teacher, tmp_path: Path) -> None:
+def test_a_teacher_says_what_its_bundle_says_of_the_same_face(
+    folder: Path, teacher: Teacher, tmp_path: Path
+) -> None:
     root = write_faces(tmp_path / "faces", 1, 5)
     images = [load(root / "p000" / f"{i}.png").pixels for i in range(5)]
     matrix = transforms(np.array([CONTRACT.reference.points], np.float32), square(24).reference)
@@ -136,13 +138,19 @@ def test_losses_add_up_and_are_told_apart() -> None:
     value = teaching(network, pictures(6), torch.zeros(6))
     assert set(teaching.logs) == {"cosine", "unit-mse", "relational-distance"}
     assert value.item() == pytest.approx(sum(map(float, teaching.logs.values())), rel=1e-5)
-    cosine = nn.functional.normalize(network(pictures(6)).detach(), dim=1) @ torch.full((DIMENSION,), DIMENSION**-0.5)
+    cosine = nn.functional.normalize(network(pictures(6)).detach(), dim=1) @ torch.full(
+        (DIMENSION,), DIMENSION**-0.5
+    )
     assert float(teaching.logs["cosine"]) == pytest.approx(2 * float((1 - cosine).mean()), rel=1e-4)
-    assert float(teaching.logs["unit-mse"]) == pytest.approx(3 * float((2 - 2 * cosine).mean()) / DIMENSION, rel=1e-4)
+    assert float(teaching.logs["unit-mse"]) == pytest.approx(
+        3 * float((2 - 2 * cosine).mean()) / DIMENSION, rel=1e-4
+    )
 
 
 def test_lengths_must_agree_but_for_relations() -> None:
-    with pytest.raises(InputError, match=r"unit-mse: the teacher's vectors have 128 numbers, the student's 64: set net"):
+    with pytest.raises(
+        InputError, match=r"unit-mse: the teacher's vectors have 128 numbers, the student's 64: set net"
+    ):
         require_fitting([RelationalAngle(), UnitMse()], 64, 128)
     require_fitting([RelationalAngle(), RelationalDistance()], 64, 128)
     require_fitting([Cosine()], 64, 64)
@@ -160,12 +168,20 @@ def test_a_student_comes_nearer_to_its_teacher(tmp_path: Path, folder: Path, tea
     faces = write_faces(tmp_path / "faces")
     others = write_faces(tmp_path / "others", 6, 3, first=50)
     recipe = made_recipe(
-        faces, f"distil.teacher={folder}", "distil.mixed=0.3", f"network.dimension={DIMENSION}", "schedule.steps=60",
-        "optimizer.name=adamw", "optimizer.lr=1e-2", "augment.warp=0.5",
-    )  # fmt: skip
-    seen = torch.from_numpy(
-        np.stack([load(file).pixels for file in sorted(others.glob("*/*.png"))])
-    ).permute(0, 3, 1, 2).float()  # fmt: skip
+        faces,
+        f"distil.teacher={folder}",
+        "distil.mixed=0.3",
+        f"network.dimension={DIMENSION}",
+        "schedule.steps=60",
+        "optimizer.name=adamw",
+        "optimizer.lr=1e-2",
+        "augment.warp=0.5",
+    )
+    seen = (
+        torch.from_numpy(np.stack([load(file).pixels for file in sorted(others.glob("*/*.png"))]))
+        .permute(0, 3, 1, 2)
+        .float()
+    )
     taught = teacher(seen)
 
     def agreement(network: nn.Module) -> float:

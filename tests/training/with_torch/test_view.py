@@ -19,11 +19,12 @@ ARCFACE, FACENET, WIDE = (named_contract(name) for name in ("arcface", "facenet"
 
 
 def smooth(side: int, seed: int = 0) -> Pixels:
-    """(side,side,3) uint8: noise without detail finer than a few pixels, on which two ways to interpolate agree."""
+    """(side,side,3) uint8: noise so smooth that two ways to interpolate it agree."""
     noise = np.random.default_rng(seed).integers(0, 256, (side, side, 3)).astype(np.float32)
     blurred = cv2.GaussianBlur(noise, (0, 0), 3)
     low, high = blurred.min(), blurred.max()
-    return ((blurred - low) / (high - low) * 255).astype(np.uint8)
+    pixels: Pixels = ((blurred - low) / (high - low) * 255).astype(np.uint8)
+    return pixels
 
 
 def planes(pixels: Pixels) -> torch.Tensor:
@@ -39,7 +40,13 @@ def aligned(pixels: Pixels, have: CropContract, want: CropContract) -> Pixels:
 
 @pytest.mark.parametrize(
     ("have", "want"),
-    [(WIDE, ARCFACE), (WIDE, square(80)), (FACENET, ARCFACE), (ARCFACE, FACENET), (WIDE, framed(150, 1.1, (10, 4)))],
+    [
+        (WIDE, ARCFACE),
+        (WIDE, square(80)),
+        (FACENET, ARCFACE),
+        (ARCFACE, FACENET),
+        (WIDE, framed(150, 1.1, (10, 4))),
+    ],
 )
 def test_a_crop_is_cut_as_the_aligner_would(have: CropContract, want: CropContract) -> None:
     pixels = smooth(have.size[0])
@@ -69,7 +76,9 @@ def test_crops_of_one_contract_stay_as_they_are() -> None:
 
 
 def test_more_than_the_data_hold_is_refused() -> None:
-    with pytest.raises(InputError, match=r"crops of 200×200 show more of a face than the data's of 112×112: \d\d% would"):
+    with pytest.raises(
+        InputError, match=r"crops of 200×200 show more of a face than the data's of 112×112: \d\d% would"
+    ):
         Recrop(ARCFACE, WIDE)
 
 

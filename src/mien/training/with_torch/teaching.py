@@ -58,7 +58,7 @@ class Teaching(Objective):
     def __init__(self, prepare: nn.Module, teacher: Teacher, settings: Distil, dimension: int) -> None:
         super().__init__(prepare)
         require_fitting(settings.losses, dimension, teacher.dimension)
-        self._teacher, self._settings = teacher, settings
+        self.teacher, self._settings = teacher, settings
         self._draw = (0, 0)
 
     def begin_step(self, seed: int, step: int) -> None:
@@ -69,7 +69,7 @@ class Teaching(Objective):
         """See `Objective`; the labels are not looked at."""
         with torch.autocast(pixels.device.type, enabled=False):
             seen = self._mixed(pixels)
-            taught = self._teacher(seen)
+            taught = self.teacher(seen)
         features = network(self.prepare(seen))
         parts = {
             each.__struct_config__.tag: distilled(each, features, taught) for each in self._settings.losses

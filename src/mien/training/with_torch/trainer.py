@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import Callback, Trainer, seed_everything
 from torch import nn
 
 from mien.bundle.catalog import find_bundle
@@ -22,7 +22,7 @@ from mien.training.with_torch.backbones.frozen import freeze, freeze_statistics,
 from mien.training.with_torch.checkpoints import load_weights
 from mien.training.with_torch.devices import device_of, lightning_options, quiet
 from mien.training.with_torch.face_module import FaceModule, Steps
-from mien.training.with_torch.imprinting import Imprint
+from mien.training.with_torch.imprinting import Imprint, Introduce
 from mien.training.with_torch.keeping import Guard, Keep, Measure, Resume, Told
 from mien.training.with_torch.objectives import Objective, Recognition
 from mien.training.with_torch.optimizers import optimizer
@@ -185,7 +185,7 @@ def _fit(job: Job, run: Run, state: saved.State | None, told: Told) -> None:
         told(measurement)
 
     measure = Measure(recipe, run, material.checks, tell)
-    starting = [Resume(state, measure)] if state else [Imprint(material)] if recipe.few_shot.imprint else []
+    starting = [Resume(state, measure)] if state else beginning(recipe, material)
     callbacks = [
         *starting,
         guard,
@@ -198,6 +198,13 @@ def _fit(job: Job, run: Run, state: saved.State | None, told: Told) -> None:
         events.begin(material.train, job.steps.start)
     with quiet():
         Trainer(callbacks=callbacks, **lightning_options(recipe)).fit(job.module())
+
+
+def beginning(recipe: Recipe, material: Material) -> list[Callback]:
+    """What a new training begins with, beside its weights."""
+    if recipe.distil.teacher:
+        return [] if recipe.network.weights else [Introduce(material)]
+    return [Imprint(material)] if recipe.few_shot.imprint else []
 
 
 def length(job: Job) -> str:
