@@ -69,7 +69,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"validation": {"patience": -1}}, "patience: 0 or more"),
     ({"validation": {"pictures": 1}}, "pictures: 2 or more"),
     ({"machine": {"devices": 0}}, "devices and nodes: 1 or more"),
-    ({"machine": {"seed": -1}}, "seed: 0 or more"),
+    ({"machine": {"seed": -1}}, "seed: 0 to 4294967295"),
     ({"machine": {"workers": -2}}, "workers: -1 or more"),
     ({"machine": {"ema": 1.0}}, "ema: 0 or more and below 1"),
     ({"machine": {"checkpoint_steps": -1}}, "checkpoint_steps: 0 or more"),

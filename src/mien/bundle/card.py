@@ -41,6 +41,11 @@ class File(Part, frozen=True, kw_only=True):
         _require(DIGEST.fullmatch(self.sha256) is not None, f"files: {self.sha256!r} is not a SHA-256 in hex")
 
 
+def plain_name(text: str) -> str:
+    """The text as a card's name may be: what is no letter, digit, point, dash or underscore becomes a dash."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:100] or "model"
+
+
 def listed(files: Mapping[str, bytes]) -> tuple[File, ...]:
     """Files by name and bytes, as a card lists them."""
     return tuple(File(name=name, sha256=hashlib.sha256(data).hexdigest()) for name, data in files.items())

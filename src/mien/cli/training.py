@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from mien.bundle.card import plain_name
 from mien.cli.options import JsonOption
 from mien.cli.output import complain, print_json, print_table
 from mien.errors import InputError
@@ -220,7 +221,9 @@ def _finish(run: Run, end: End) -> None:
     if not first_process():
         return
     if end.publish and not run.bundle.exists():
-        published = trainer.publish_run(run.folder, run.bundle, name=run.recipe().name, licence=end.licence)
+        published = trainer.publish_run(
+            run.folder, run.bundle, name=plain_name(run.recipe().name), licence=end.licence
+        )
         _told(published, run.bundle, end.json)
     history = run.history()
     if end.json:

@@ -51,7 +51,7 @@ def gather(recipe: Recipe) -> Material:
         )
     network = named_contract(recipe.network.crops) if recipe.network.crops else contract
     train, held_out = dataset, None
-    if data.held_out:
+    if data.held_out and not data.validation:
         train, held_out = dataset.split_people(data.held_out, recipe.machine.seed)
     batches = Batches(train.labels, recipe.batch.size, recipe.batch.per_person, recipe.machine.seed)
     require_readable(train, contract)

@@ -122,6 +122,10 @@ class Schedule(Section, frozen=True, kw_only=True):
         require(self.epochs >= 1, f"epochs: 1 or more is wanted, {self.epochs} given")
         require(self.steps >= 0, f"steps: 0 or more is wanted, {self.steps} given")
         require(self.warmup_epochs >= 0, f"warmup_epochs: 0 or more is wanted, {self.warmup_epochs} given")
+        require(
+            all(0 < each < 1 for each in self.milestones),
+            f"milestones: shares of the training, above 0 and below 1, are wanted, {self.milestones} given",
+        )
         require(0 <= self.final <= 1, f"final: a share of 0 to 1 is wanted, {self.final} given")
 
 
@@ -197,7 +201,7 @@ class Machine(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse machines of nothing."""
         require(self.devices >= 1 and self.nodes >= 1, "devices and nodes: 1 or more are wanted")
-        require(self.seed >= 0, f"seed: 0 or more is wanted, {self.seed} given")
+        require(0 <= self.seed < 1 << 32, f"seed: 0 to 4294967295 is wanted, {self.seed} given")
         require(self.workers >= -1, f"workers: -1 or more is wanted, {self.workers} given")
         require(0 <= self.ema < 1, f"ema: 0 or more and below 1 is wanted, {self.ema} given")
         require(self.checkpoint_steps >= 0, "checkpoint_steps: 0 or more is wanted")

@@ -6,7 +6,6 @@ A family is told by what the graph takes and returns, seen by running it; the pa
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,17 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from mien.bundle.bundle import MAX_FILE_BYTES
-from mien.bundle.card import CHANNELS, AnyCard, DetectCard, EmbedCard, Input, Provenance, Reference, listed
+from mien.bundle.card import (
+    CHANNELS,
+    AnyCard,
+    DetectCard,
+    EmbedCard,
+    Input,
+    Provenance,
+    Reference,
+    listed,
+    plain_name,
+)
 from mien.bundle.engines import Engine, open_engine
 from mien.bundle.graph import require_self_contained
 from mien.bundle.importers import mtcnn
@@ -84,7 +93,7 @@ def import_onnx(
     graph = read_bounded(file, MAX_FILE_BYTES)
     require_self_contained(graph, str(file))
     provenance = Provenance(source=source or file.name, licence=licence)
-    origin = {"name": _plain_name(file), "files": listed({GRAPH: graph}), "provenance": provenance}
+    origin = {"name": plain_name(file.stem), "files": listed({GRAPH: graph}), "provenance": provenance}
     try:
         engine = open_engine(graph, Runtime(threads=1))
         key, card = _fitting(engine, known, origin, embedder or Embedder())
@@ -171,10 +180,6 @@ def _completed(card: AnyCard, graph: bytes, landmarks: bytes) -> tuple[AnyCard, 
         licence=f"{card.provenance.licence} (detector), MIT (landmarks)",
     )
     return msgspec.structs.replace(card, files=listed(files), provenance=provenance), files
-
-
-def _plain_name(file: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("._-")[:100] or "model"
 
 
 def _fitting(engine: Engine, known: Sequence[str], origin: Origin, settings: Embedder) -> tuple[str, AnyCard]:

@@ -84,7 +84,6 @@ def loader(dataset: Dataset, parts: Parts, seed: int, workers: int, *, pin: bool
         num_workers=many,
         pin_memory=pin,
         prefetch_factor=4 if many else None,
-        multiprocessing_context="forkserver" if many else None,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mien.bundle.card import Provenance, digest_of
+from mien.bundle.card import Provenance, digest_of, plain_name
 from mien.bundle.runtime import Runtime
 from mien.evaluation.measure import About as Measured
 from mien.evaluation.measure import measure
@@ -42,7 +42,7 @@ def publish_run(run: Run, out: Path, *, name: str = "", licence: str = "unknown"
     material = gather(recipe)
     network = network_of(recipe, about.contract.size, start=False)
     load_weights(network, weights_at(run.folder), form="mien")
-    model = trained(recipe, about, network, name or out.name, licence)
+    model = trained(recipe, about, network, name or plain_name(out.name), licence)
     checks = material.checks
     labelled = Labelled.of(checks.dataset) if checks is not None and checks.dataset is not None else None
     published = publish(model, out, crops=crops(material), validation=labelled)

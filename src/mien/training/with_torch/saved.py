@@ -30,10 +30,11 @@ def found(folder: Path) -> list[Path]:
     return sorted(folder.glob(PATTERN))
 
 
-def tidy(folder: Path) -> None:
-    """Remove what a run that was killed while it wrote has left behind."""
-    for scratch in folder.glob(SCRATCH):
-        scratch.unlink(missing_ok=True)
+def tidy(folder: Path, step: int) -> None:
+    """Remove what a killed run has left half written, and checkpoints after the step that it goes on from."""
+    late = [path for path in found(folder) if path > path_of(folder, step)]
+    for path in (*folder.glob(SCRATCH), *late):
+        path.unlink(missing_ok=True)
 
 
 def state_of(module: FaceModule, watched: Mapping[str, float]) -> State:
@@ -62,8 +63,8 @@ def read(path: Path) -> State:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a dozen kinds, by where the damage lies
-        first = str(error).partition("\n")[0][:200] or type(error).__name__
-        raise InputError(f"{path}: not a checkpoint, or damaged ({first})") from error
+        # torch's own words advise to load it as code
+        raise InputError(f"{path}: not a checkpoint, or damaged ({type(error).__name__})") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint of a run, or of another format than {FORMAT}")
     return state

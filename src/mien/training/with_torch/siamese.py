@@ -9,7 +9,6 @@ strangers.
 from __future__ import annotations
 
 import copy
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -58,8 +57,13 @@ class Siamese(Objective):
         with torch.autocast(pixels.device.type, enabled=False):
             unit, norms = directions(features.float())
             parts = [self._against(unit[a::2], norms[a::2], slow[1 - a :: 2], labels[a::2]) for a in (0, 1)]
+            penalty = self.margin.penalty(norms).mean()
         self._remember(ranks.everyone(slow), ranks.everyone(labels))
-        return torch.stack(parts).mean()
+        return torch.stack(parts).mean() + penalty
+
+    def begin_step(self, seed: int, step: int) -> None:
+        """See `Objective`: SphereFace's λ follows the step."""
+        self.margin.begin_step(step)
 
     def _against(self, probe: Tensor, norms: Tensor, other: Tensor, labels: Tensor) -> Tensor:
         """The loss of probes (n,d) whose own weights are `other` (n,d), beside this batch's and the queue's."""
@@ -90,10 +94,9 @@ class Siamese(Objective):
     @torch.no_grad()
     def end_step(self, network: nn.Module) -> None:
         """The slow network follows."""
-        learnt = dict(network.named_parameters())
+        learnt, sources = dict(network.named_parameters()), network.state_dict()
         for name, tensor in self.slow.state_dict().items():
-            source = cast(Tensor, network.state_dict()[name])
             if name in learnt:
-                tensor.lerp_(source, 1 - self._following)
+                tensor.lerp_(sources[name], 1 - self._following)
             else:
-                tensor.copy_(source)
+                tensor.copy_(sources[name])

@@ -59,7 +59,7 @@ def resume(recipe: Recipe, folder: Path, told: Told) -> Run:
     job = Job.of(recipe, material, start=int(state["step"]) if state else 0)
     job.rehearse()
     if first_process():
-        saved.tidy(run.checkpoints)
+        saved.tidy(run.checkpoints, job.steps.start)
     if job.steps.start < job.steps.stop and not ended_early(recipe, state):
         _fit(job, run, state, told)
     return run
@@ -96,7 +96,7 @@ class Job:
     def of(cls, recipe: Recipe, material: Material, start: int = 0) -> Job:
         """Everything that is built before processes are. InputError for what does not fit."""
         seed_everything(recipe.machine.seed, verbose=False)
-        network = network_of(recipe, material.network.size, start=True)
+        network = network_of(recipe, material.network.size, start=True, loaded=start > 0)
         epoch = material.batches.steps
         stop = recipe.schedule.steps or recipe.schedule.epochs * epoch
         warmup = min(round(recipe.schedule.warmup_epochs * epoch), stop)
@@ -137,8 +137,11 @@ class Job:
         )
 
 
-def network_of(recipe: Recipe, size: tuple[int, int], *, start: bool) -> nn.Module:
-    """The recipe's network. start: with the weights that it begins with, and its frozen parts frozen."""
+def network_of(recipe: Recipe, size: tuple[int, int], *, start: bool, loaded: bool = False) -> nn.Module:
+    """The recipe's network. start: with the weights that it begins with, and its frozen parts frozen.
+
+    loaded: other weights will be loaded into it, so those that it began with need not be there any more.
+    """
     settings = recipe.network
     network = backbones.build(
         settings.backbone,
@@ -147,7 +150,7 @@ def network_of(recipe: Recipe, size: tuple[int, int], *, start: bool) -> nn.Modu
         dropout=settings.dropout,
         **settings.options,
     )
-    if start and settings.weights:
+    if start and settings.weights and not loaded:
         load_weights(network, weights_at(Path(settings.weights)), form=settings.form or None)
     STATISTICS[settings.statistics](network)
     if start:
