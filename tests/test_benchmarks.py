@@ -10,8 +10,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from made_training import SIDE, tiny, write_faces
 
+from mien.training.datasets import open_dataset
+from mien.training.datasets.dataset import decode
+
+__all__ = ["tiny"]
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
@@ -131,3 +137,55 @@ def test_the_page_has_a_place_for_every_group() -> None:
 
     text = PAGE.read_text("utf-8")
     assert all(f"<!-- bench:{name} -->" in text for name in GROUPS)
+
+
+def test_networks_are_trained_and_fine_tuned_on_little_data(
+    tmp_path: Path, tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import orl
+
+    quick = {
+        "network": {"backbone": "tiny", "dimension": 16},
+        "schedule": {"epochs": 2},
+        "validation": {"every": 1000, "settle": 32},
+        "batch": {"size": 16, "per_person": 4},
+        "machine": {**orl.COMMON["machine"], "examples": 0},
+    }
+    monkeypatch.setattr(orl, "COMMON", {**orl.COMMON, **quick})
+    for name, value in {"HELD_OUT": 2, "SIDE": SIDE, "RATES": (1e-3, 2e-3)}.items():
+        monkeypatch.setattr(orl, name, value)
+    place = orl.Place(tmp_path, 0)
+    write_faces(place.crops, people=18)
+
+    rows = [row for loss in orl.LOSSES for row in orl.with_loss(place, loss)]
+    assert [(row.what, row.when) for row in rows] == [(x, y) for x in orl.LOSSES for y in ("before", "after")]
+    assert (
+        len({row.figures.eer for row in rows if row.when == "before"}) == 1
+    )  # the same network, the same people
+    assert {row.rate for row in rows} <= {1e-3, 2e-3}
+
+    rows = orl.from_ours(place)
+    assert [row.when for row in rows] == ["before", *orl.FINE_TUNING]
+    assert all(row.figures.eer.value is not None and 0 <= row.figures.rank1 <= 1 for row in rows)
+    _, unseen = open_dataset(place.crops).split_people(10, 0)
+    known, asked = orl.shots(unseen, 0)
+    assert list(known.counts) == [5] * 10
+    assert list(asked.counts) == [5] * 10
+    assert set(known.names) | set(asked.names) == set(unseen.names)
+    assert orl.table(rows).count("of 30 people |") == 3
+
+
+def test_a_coarse_picture_is_flat_within_its_few_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import orl_pictures as orl
+
+    monkeypatch.setattr(orl, "COARSE", 1)
+    sharp = write_faces(tmp_path / "sharp", people=2, pictures=2)
+    orl.make_coarse(sharp, tmp_path / "coarse")
+    before, after = open_dataset(sharp), open_dataset(tmp_path / "coarse")
+    assert after.contract == before.contract
+    for row in range(len(before)):
+        flat = decode(after, row)
+        assert np.ptp(flat, axis=(0, 1)).max() == 0
+        np.testing.assert_allclose(flat[0, 0], decode(before, row).mean((0, 1)), atol=1)
